@@ -1,0 +1,1 @@
+//! What holds for every page: the contract's names, and that nothing hostile comes alive.
