@@ -16,41 +16,45 @@ pub struct Asset {
 
 /// The asset at an absolute path such as `/assets/keywright-0123456789abcdef.css`.
 pub fn asset(path: &str) -> Option<Asset> {
-    ADDRESSED.iter().find(|(url, _)| url == path).map(|(_, asset)| *asset)
+    [&STYLESHEET, &ICON].iter().find(|file| file.url == path).map(|file| file.asset)
 }
 
 /// Address of the one stylesheet.
 pub fn stylesheet_url() -> &'static str {
-    &ADDRESSED[0].0
+    &STYLESHEET.url
 }
 
 /// Address of the icon in the browser's tab.
 pub fn icon_url() -> &'static str {
-    &ADDRESSED[1].0
+    &ICON.url
 }
 
-static ADDRESSED: LazyLock<[(String, Asset); 2]> = LazyLock::new(|| {
-    let style = include_bytes!("../../assets/keywright.css");
-    let icon = include_bytes!("../../assets/icon.svg");
-    [
-        addressed(
-            "keywright",
-            "css",
-            Asset { content_type: "text/css; charset=utf-8", body: style },
-        ),
-        addressed("icon", "svg", Asset { content_type: "image/svg+xml", body: icon }),
-    ]
+static STYLESHEET: LazyLock<Addressed> = LazyLock::new(|| {
+    let body = include_bytes!("../../assets/keywright.css");
+    Addressed::new("keywright", "css", Asset { content_type: "text/css; charset=utf-8", body })
 });
 
-fn addressed(name: &str, extension: &str, asset: Asset) -> (String, Asset) {
-    let hash = digest::digest(&digest::SHA256, asset.body);
-    let mut url = format!("/assets/{name}-");
-    for byte in hash.as_ref().iter().take(HASH_BYTES) {
-        write!(url, "{byte:02x}").expect("writing into a string does not fail");
+static ICON: LazyLock<Addressed> = LazyLock::new(|| {
+    let body = include_bytes!("../../assets/icon.svg");
+    Addressed::new("icon", "svg", Asset { content_type: "image/svg+xml", body })
+});
+
+struct Addressed {
+    url: String,
+    asset: Asset,
+}
+
+impl Addressed {
+    fn new(name: &str, extension: &str, asset: Asset) -> Self {
+        let mut url = format!("/assets/{name}-");
+        let hash = digest::digest(&digest::SHA256, asset.body);
+        for byte in hash.as_ref().iter().take(HASH_BYTES) {
+            write!(url, "{byte:02x}").expect("writing into a string does not fail");
+        }
+        url.push('.');
+        url.push_str(extension);
+        Self { url, asset }
     }
-    url.push('.');
-    url.push_str(extension);
-    (url, asset)
 }
 
 /// Enough that two versions of a file never share an address; nothing secret hangs on it.

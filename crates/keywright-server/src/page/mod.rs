@@ -4,7 +4,7 @@
 //! store, a request or a clock: an endpoint fills the struct and chooses status and headers.
 //!
 //! Three rules hold for each page, and `tests` enforces them. A value reaches HTML only through
-//! the template engine's escaping; a URI becomes a link only through [`link`]; a name that
+//! the template engine's escaping; a URI becomes a link only through `link`; a name that
 //! somebody else chose stands in `<bdi>`, so that its writing direction cannot rearrange ours.
 //!
 //! Architecture invariant: no page needs JavaScript, and no page fetches anything from another

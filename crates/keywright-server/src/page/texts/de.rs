@@ -17,7 +17,7 @@ pub(super) static TEXTS: Texts = Texts {
     password: "Passwort",
     sign_in: "Anmelden",
     reauthenticate: "Bitte melden Sie sich noch einmal an, damit wir wissen, dass Sie es sind.",
-    login_refused: "Benutzername und Passwort passen nicht zusammen. Bitte prüfen Sie beides und \
+    login_refused: "Der Benutzername oder das Passwort ist falsch. Bitte prüfen Sie beides und \
                     versuchen Sie es noch einmal.",
     login_throttled_minute: "Zu viele Versuche. Bitte warten Sie eine Minute und versuchen Sie es \
                              dann noch einmal.",
@@ -90,10 +90,9 @@ pub(super) static TEXTS: Texts = Texts {
                      App zurück und beginnen Sie noch einmal.",
         },
         mistake: Message {
-            title: "Damit können wir nichts anfangen",
-            detail: "Die App hat etwas Falsches geschickt; Sie haben nichts falsch gemacht. \
-                     Versuchen Sie es von der App aus noch einmal. Hilft das nicht, sagen Sie \
-                     ihren Betreibern Bescheid.",
+            title: "Die App hat etwas Falsches geschickt",
+            detail: "Sie haben nichts falsch gemacht. Versuchen Sie es von der App aus noch \
+                     einmal. Hilft das nicht, sagen Sie ihren Betreibern Bescheid.",
         },
         not_found: Message {
             title: "Hier ist nichts",
@@ -115,8 +114,8 @@ pub(super) static TEXTS: Texts = Texts {
         },
     },
     index_headline: Phrase("Anmeldung für ", ""),
-    index_advice: "Hierher schicken Sie Ihre Apps, wenn Sie sich anmelden. Auf dieser Seite \
-                   brauchen Sie nichts zu tun.",
+    index_advice: "Apps leiten Sie hierher, wenn Sie sich anmelden. Auf dieser Seite brauchen \
+                   Sie nichts zu tun.",
     index_account: "Ihr Konto",
     index_issuer: "Aussteller",
     index_discovery: "Metadaten für Entwickler",

@@ -17,7 +17,7 @@ pub(super) static TEXTS: Texts = Texts {
     password: "Password",
     sign_in: "Sign in",
     reauthenticate: "Please sign in once more, so that we know it is really you.",
-    login_refused: "That username and password do not belong together. Check both and try again.",
+    login_refused: "The username or the password is wrong. Check both and try again.",
     login_throttled_minute: "Too many attempts. Wait a minute, then try again.",
     login_throttled_minutes: Phrase("Too many attempts. Try again in ", " minutes."),
     login_busy: "A lot of people are signing in right now. Try again in a few seconds.",

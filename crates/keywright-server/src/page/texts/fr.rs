@@ -17,8 +17,8 @@ pub(super) static TEXTS: Texts = Texts {
     password: "Mot de passe",
     sign_in: "Se connecter",
     reauthenticate: "Connectez-vous encore une fois, pour que nous sachions que c’est bien vous.",
-    login_refused: "Ce nom d’utilisateur et ce mot de passe ne vont pas ensemble. Vérifiez les \
-                    deux et réessayez.",
+    login_refused: "Le nom d’utilisateur ou le mot de passe est incorrect. Vérifiez les deux et \
+                    réessayez.",
     login_throttled_minute: "Trop de tentatives. Attendez une minute, puis réessayez.",
     login_throttled_minutes: Phrase("Trop de tentatives. Réessayez dans ", " minutes."),
     login_busy: "Beaucoup de personnes se connectent en ce moment. Réessayez dans quelques \
