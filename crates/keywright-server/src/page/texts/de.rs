@@ -63,7 +63,7 @@ pub(super) static TEXTS: Texts = Texts {
     sign_out_of: Phrase("Von ", " abmelden?"),
     asks_to_sign_out: Phrase("", " möchte Sie abmelden."),
     sign_out: "Abmelden",
-    stay_signed_in: "Angemeldet bleiben",
+    stay_signed_in: "Abbrechen",
     signed_out: "Sie sind abgemeldet",
     signed_out_advice: "Sie können diese Seite jetzt schließen.",
     back_to: Phrase("Zurück zu ", ""),
