@@ -21,6 +21,7 @@ pub(crate) struct Package {
     pub(crate) dependencies: Vec<Dependency>,
     pub(crate) manifest_path: PathBuf,
     id: String,
+    features: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -28,6 +29,7 @@ pub(crate) struct Dependency {
     pub(crate) name: String,
     pub(crate) rename: Option<String>,
     pub(crate) kind: Option<Kind>,
+    optional: bool,
 }
 
 /// Cargo writes `null` for an ordinary dependency.
@@ -47,6 +49,7 @@ struct Resolve {
 struct Node {
     id: String,
     deps: Vec<Edge>,
+    features: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -81,39 +84,57 @@ impl Metadata {
         self.packages.iter().filter(|package| self.workspace_members.contains(&package.id))
     }
 
-    /// The names of everything that is linked into `package`, itself left out. Development
-    /// dependencies are not: what only a test uses does not reach a user.
-    pub(crate) fn linked_into(&self, package: &Package) -> BTreeSet<&str> {
+    /// The names of everything that is linked into `package`. Development dependencies are not:
+    /// what only a test uses does not reach a user.
+    pub(crate) fn linked_into<'a>(&'a self, package: &'a Package) -> BTreeSet<&'a str> {
+        let linked = |edge: &Edge| edge.dep_kinds.iter().any(|edge| edge.kind != Some(Kind::Dev));
+        self.reached(vec![&package.id], linked)
+    }
+
+    /// The names of every crate that some member builds, tests included.
+    pub(crate) fn built(&self) -> BTreeSet<&str> {
+        self.reached(self.workspace_members.iter().map(String::as_str).collect(), |_| true)
+    }
+
+    fn reached<'a>(
+        &'a self,
+        mut waiting: Vec<&'a str>,
+        follow: impl Fn(&Edge) -> bool,
+    ) -> BTreeSet<&'a str> {
         let nodes: BTreeMap<&str, &Node> =
             self.resolve.nodes.iter().map(|node| (node.id.as_str(), node)).collect();
-        let mut seen = BTreeSet::new();
-        let mut waiting = vec![package.id.as_str()];
+        let packages: BTreeMap<&str, &Package> =
+            self.packages.iter().map(|package| (package.id.as_str(), package)).collect();
+        let mut reached = BTreeMap::new();
         while let Some(id) = waiting.pop() {
-            let linked = nodes.get(id).into_iter().flat_map(|node| &node.deps);
-            for edge in linked.filter(|edge| edge.is_linked()) {
-                if seen.insert(edge.pkg.as_str()) {
+            let (Some(node), Some(package)) = (nodes.get(id), packages.get(id)) else { continue };
+            for edge in node.deps.iter().filter(|edge| follow(edge)) {
+                let Some(next) = packages.get(edge.pkg.as_str()) else { continue };
+                if package.switches_on(&next.name, &node.features)
+                    && reached.insert(edge.pkg.as_str(), next.name.as_str()).is_none()
+                {
                     waiting.push(&edge.pkg);
                 }
             }
         }
-        self.names_of(&seen)
-    }
-
-    /// The names of every crate that some member builds, tests included.
-    pub(crate) fn resolved(&self) -> BTreeSet<&str> {
-        let ids = self.resolve.nodes.iter().map(|node| node.id.as_str()).collect();
-        self.names_of(&ids)
-    }
-
-    fn names_of(&self, ids: &BTreeSet<&str>) -> BTreeSet<&str> {
-        let chosen = self.packages.iter().filter(|package| ids.contains(package.id.as_str()));
-        chosen.map(|package| package.name.as_str()).collect()
+        reached.into_values().collect()
     }
 }
 
-impl Edge {
-    fn is_linked(&self) -> bool {
-        self.dep_kinds.iter().any(|edge| edge.kind != Some(Kind::Dev))
+impl Package {
+    /// Cargo also lists optional dependencies that only a weak feature (`name?/feature`) names:
+    /// those are not built.
+    fn switches_on(&self, dependency: &str, features: &[String]) -> bool {
+        let mut named = self.dependencies.iter().filter(|dep| dep.name == dependency);
+        named.any(|dep| {
+            let name = dep.rename.as_ref().unwrap_or(&dep.name).as_str();
+            let names_it = |value: &String| {
+                let value = value.strip_prefix("dep:").unwrap_or(value);
+                value == name || value.strip_prefix(name).is_some_and(|v| v.starts_with('/'))
+            };
+            let values = |feature: &String| self.features.get(feature).into_iter().flatten();
+            !dep.optional || features.iter().any(|f| f == name || values(f).any(names_it))
+        })
     }
 }
 
@@ -151,17 +172,19 @@ pub(crate) mod tests {
         let package = |name: &&str| {
             let dependencies: Vec<Value> = edges(name)
                 .into_iter()
-                .map(|(dep, kind)| json!({ "name": dep, "rename": null, "kind": kind }))
+                .map(|(dep, kind)| {
+                    json!({ "name": dep, "rename": null, "kind": kind, "optional": false })
+                })
                 .collect();
             json!({ "name": name, "id": name, "dependencies": dependencies,
-                "manifest_path": format!("/tree/crates/{name}/Cargo.toml") })
+                "features": {}, "manifest_path": format!("/tree/crates/{name}/Cargo.toml") })
         };
         let node = |name: &&str| {
             let deps: Vec<Value> = edges(name)
                 .into_iter()
                 .map(|(dep, kind)| json!({ "pkg": dep, "dep_kinds": [{ "kind": kind }] }))
                 .collect();
-            json!({ "id": name, "deps": deps })
+            json!({ "id": name, "deps": deps, "features": [] })
         };
         let document = json!({
             "packages": names.iter().map(package).collect::<Vec<_>>(),
@@ -178,7 +201,19 @@ pub(crate) mod tests {
         let metadata = workspace(&[("a", &["b"], &["t"]), ("b", &["c"], &[]), ("t", &["u"], &[])]);
         let a = metadata.members().find(|package| package.name == "a").expect("a member");
         assert_eq!(metadata.linked_into(a), BTreeSet::from(["b", "c"]));
-        assert_eq!(metadata.resolved(), BTreeSet::from(["a", "b", "c", "t", "u"]));
+        assert_eq!(metadata.built(), BTreeSet::from(["b", "c", "t", "u"]));
+    }
+
+    #[test]
+    fn weak_features_build_nothing() {
+        let package: Package = serde_json::from_value(json!({
+            "name": "webpki", "id": "webpki", "manifest_path": "/tree/Cargo.toml",
+            "dependencies": [{ "name": "ring", "rename": null, "kind": null, "optional": true }],
+            "features": { "alloc": ["ring?/alloc"], "fast": ["dep:ring"], "more": ["ring/std"] },
+        }))
+        .expect("the shape above is cargo's");
+        let on = |feature: &str| package.switches_on("ring", &[feature.to_owned()]);
+        assert_eq!((on("alloc"), on("fast"), on("more"), on("ring")), (false, true, true, true));
     }
 
     #[test]

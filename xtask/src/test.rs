@@ -25,7 +25,7 @@ const TESTS: Duration = Duration::from_mins(45);
 
 /// The program with every test, in one resolution of features: nothing is compiled twice.
 const BUILD_ALL: &[&str] = &["build", "--workspace", "--bins", "--tests"];
-const LIST_TESTS: &[&str] = &["test", "-p", "keywright-tests", "--lib", "--tests", "--"];
+const LIST_TESTS: &[&str] = &["test", "-p", "keywright-tests", "--tests", "--"];
 const RUN_TESTS: &[&str] = &["test", "--workspace", "--no-fail-fast", "--"];
 
 #[derive(Debug, Eq, PartialEq)]

@@ -75,8 +75,8 @@ fn specification(text: &str) -> Option<(Specification, &str)> {
         return Some((Specification::Rfc(number.parse().ok()?), after));
     }
     NAMED.iter().find_map(|named| {
-        let spellings = named.spellings.iter().chain([&named.id]);
-        let after = spellings.filter_map(|spelling| text.strip_prefix(spelling)).next()?;
+        let mut spellings = named.spellings.iter().chain([&named.id]);
+        let after = spellings.find_map(|spelling| text.strip_prefix(spelling))?;
         let after = after.strip_prefix(" 1.0").unwrap_or(after);
         (!after.starts_with(is_word)).then_some((other(named), after))
     })
@@ -103,7 +103,7 @@ fn section_sign(text: &str) -> Option<&str> {
     let joins = [", and ", ", ", " and ", " or ", " to ", "; ", "/", "-", " ", ""];
     let signs = ["§§", "§", "section ", "Section ", "Appendix ", "appendix "];
     joins.iter().filter_map(|join| text.strip_prefix(join)).find_map(|after| {
-        signs.iter().find_map(|sign| after.strip_prefix(sign)).map(|after| after.trim_start())
+        signs.iter().find_map(|sign| after.strip_prefix(sign)).map(str::trim_start)
     })
 }
 

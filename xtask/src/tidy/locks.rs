@@ -6,10 +6,12 @@ use anyhow::Result;
 
 const CRATES_IO: &str = "\"registry+https://github.com/rust-lang/crates.io-index\"";
 
-type Fault = (usize, &'static str, &'static str);
+/// What is wrong with a line and what to do about it.
+type Fault = (&'static str, &'static str);
+type Judge = fn(&str) -> Option<Fault>;
 
 pub(super) fn check(tree: &Tree) -> Result<Vec<Finding>> {
-    let judges: [(&str, fn(&str) -> Option<(&'static str, &'static str)>); 3] = [
+    let judges: [(&str, Judge); 3] = [
         ("Cargo.lock", cargo_line),
         ("package-lock.json", npm_line),
         ("requirements.txt", pip_line),
@@ -19,29 +21,29 @@ pub(super) fn check(tree: &Tree) -> Result<Vec<Finding>> {
         for path in tree.files_ending(&[ending]) {
             let faults = faults(&tree.read(path)?, judge);
             let told =
-                faults.into_iter().map(|(line, what, how)| Finding::new(path, line, what, how));
+                faults.into_iter().map(|(line, (what, how))| Finding::new(path, line, what, how));
             findings.extend(told);
         }
     }
     Ok(findings)
 }
 
-fn faults(text: &str, judge: fn(&str) -> Option<(&'static str, &'static str)>) -> Vec<Fault> {
+fn faults(text: &str, judge: Judge) -> Vec<(usize, Fault)> {
     let judged = text.lines().enumerate();
-    judged.filter_map(|(at, line)| judge(line).map(|(what, how)| (at + 1, what, how))).collect()
+    judged.filter_map(|(at, line)| judge(line).map(|fault| (at + 1, fault))).collect()
 }
 
-fn cargo_line(line: &str) -> Option<(&'static str, &'static str)> {
+fn cargo_line(line: &str) -> Option<Fault> {
     let source = line.strip_prefix("source = ")?;
     (source != CRATES_IO).then_some(("a crate that is not from crates.io", "take a published one"))
 }
 
-fn npm_line(line: &str) -> Option<(&'static str, &'static str)> {
+fn npm_line(line: &str) -> Option<Fault> {
     let remedy = "lock again with --omit-lockfile-registry-resolved";
     line.contains("\"resolved\":").then_some(("the address of a registry", remedy))
 }
 
-fn pip_line(line: &str) -> Option<(&'static str, &'static str)> {
+fn pip_line(line: &str) -> Option<Fault> {
     let line = line.trim();
     if line.is_empty() || line.starts_with('#') || line.contains("==") && !line.contains("://") {
         return None;
@@ -63,7 +65,8 @@ mod tests {
 
     #[test]
     fn other_sources_are_found() {
-        let lines = |faults: Vec<Fault>| faults.into_iter().map(|(at, ..)| at).collect::<Vec<_>>();
+        let lines =
+            |faults: Vec<(usize, Fault)>| faults.into_iter().map(|(at, ..)| at).collect::<Vec<_>>();
         let git = "name = \"a\"\nsource = \"git+https://git.example/a\"\n";
         assert_eq!(lines(faults(git, cargo_line)), [2]);
         assert_eq!(lines(faults("\"resolved\": \"https://npm.example/a\"\n", npm_line)), [1]);

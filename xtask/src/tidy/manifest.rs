@@ -114,8 +114,8 @@ mod tests {
 
     #[test]
     fn a_reason_holds_for_its_group() {
-        let manifest = "[workspace.dependencies]\nown = { path = \"x\" }\n\n# Wire.\nserde = \"1\"\n\
-            toml = \"1\"\n\nstray = \"1\"\n[profile.dev]\ndebug = false\n";
+        let manifest = "[workspace.dependencies]\nown = { path = \"x\" }\n\n# Wire.\n\
+            serde = \"1\"\ntoml = \"1\"\n\nstray = \"1\"\n[profile.dev]\ndebug = false\n";
         let seen: Vec<_> =
             entries(manifest).into_iter().map(|e| (e.name, e.line, e.explained)).collect();
         let want = [("own", 2, true), ("serde", 5, true), ("toml", 6, true), ("stray", 8, false)];

@@ -5,6 +5,7 @@ use crate::finding::Finding;
 use crate::source::Source;
 use crate::tree::Tree;
 use anyhow::Result;
+use std::path::Path;
 
 /// Production lines: the unit tests at the end of a Rust file are not counted.
 const FILE_LINES: usize = 500;
@@ -32,7 +33,7 @@ pub(super) fn check(tree: &Tree) -> Result<Vec<Finding>> {
 fn measure(path: &str, text: &str) -> Vec<Excess> {
     let mut excesses = Vec::new();
     let mut lines = text.lines().count();
-    if path.ends_with(".rs") {
+    if Path::new(path).extension().is_some_and(|extension| extension == "rs") {
         let source = Source::new(text);
         lines = source.production_lines();
         for function in source.functions().into_iter().filter(|f| f.code_lines > FUNCTION_LINES) {
