@@ -1,0 +1,153 @@
+//! The refresh token grant, RFC 6749 §6, with rotation: one row per family, one state machine.
+//!
+//! The row knows the hash of the current token and of its parent. Presenting the current one
+//! advances the family. Presenting the parent within the retry window, while nobody has used the
+//! child, hands out the same child again: the answer was lost. Anything else is reuse.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::client::{Client, GrantType};
+use crate::grant::authorization_code::narrow;
+use crate::grant::{GrantError, IdTokenPlan, IssuePlan, Principal, RefreshPlan};
+use crate::id::{ClientId, FamilyId, GrantId, SessionId, Subject};
+use crate::resource::{ResourceCatalog, ResourceIndicator};
+use crate::scope::ScopeSet;
+use crate::session::Authentication;
+use crate::time::Timestamp;
+use crate::token::RefreshHash;
+
+/// A refresh family as it is stored.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct StoredFamily {
+    /// Its identifier, `fid`.
+    pub id: FamilyId,
+    /// What never changes.
+    pub origin: FamilyOrigin,
+    /// The hash of the token that is not used yet.
+    pub current: RefreshHash,
+    /// The hash of the token that it replaced.
+    pub parent: Option<RefreshHash>,
+    /// The current token under the parent's own key.
+    pub sealed_child: Option<Vec<u8>>,
+    /// How often it was rotated.
+    pub generation: u64,
+    /// When it was last rotated.
+    pub rotated_at: Timestamp,
+    /// When it ends if it is not used.
+    pub idle_expires_at: Timestamp,
+    /// When it ends, however often it is used.
+    pub absolute_expires_at: Timestamp,
+    /// Whether it was revoked.
+    pub revoked: bool,
+}
+
+/// What a family was born with: rotation changes none of it.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct FamilyOrigin {
+    /// Whose tokens.
+    pub client: ClientId,
+    /// For whom.
+    pub sub: Subject,
+    /// Under which grant.
+    pub grant: GrantId,
+    /// Born in which session.
+    pub session: SessionId,
+    /// Whether it outlives that session.
+    pub offline: bool,
+    /// What it may ask for.
+    pub scope: ScopeSet,
+    /// For which resources.
+    pub resources: Vec<ResourceIndicator>,
+    /// How the person signed in.
+    pub authentication: Authentication,
+    /// When the family began.
+    pub created_at: Timestamp,
+}
+
+/// What the client sends.
+#[derive(Clone, Copy, Debug)]
+pub struct Refresh<'a> {
+    /// The authenticated client.
+    pub client: &'a Client,
+    /// The hash of the presented token.
+    pub presented: RefreshHash,
+    /// A part of the granted scope.
+    pub scope: Option<&'a ScopeSet>,
+    /// A part of the granted resources.
+    pub resources: &'a [ResourceIndicator],
+    /// How long the answer may be asked for again.
+    pub retry: Duration,
+}
+
+/// Judges the use of a refresh token.
+pub fn decide(
+    family: &StoredFamily,
+    request: Refresh<'_>,
+    catalog: &ResourceCatalog,
+    now: Timestamp,
+) -> Result<IssuePlan, GrantError> {
+    let origin = &family.origin;
+    // Owner first: another client's replay must not revoke this family.
+    if origin.client != request.client.id {
+        return Err(GrantError::RefreshOfAnotherClient);
+    }
+    if !request.client.may_use(GrantType::RefreshToken) {
+        return Err(GrantError::GrantTypeNotAllowed);
+    }
+    if family.revoked {
+        return Err(GrantError::RefreshRevoked);
+    }
+    if family.idle_expires_at <= now || family.absolute_expires_at <= now {
+        return Err(GrantError::RefreshExpired);
+    }
+    let refresh = transition(family, request.presented, request.retry, now)?;
+    let asked = request.scope.unwrap_or(&origin.scope);
+    // RFC 6749 §6: never more than was granted.
+    if !asked.is_subset_of(&origin.scope) {
+        return Err(GrantError::ScopeWidened);
+    }
+    let (scope, target) = narrow(asked, &origin.resources, request.resources, catalog)?;
+    let session = (!origin.offline).then(|| origin.session.clone());
+    Ok(IssuePlan {
+        client: origin.client.clone(),
+        principal: Principal::User {
+            sub: origin.sub.clone(),
+            authentication: origin.authentication.clone(),
+            grant: origin.grant.clone(),
+            session,
+        },
+        // OpenID Connect Core §12.2: the nonce is not repeated.
+        id_token: scope.contains("openid").then(|| IdTokenPlan {
+            alg: request.client.metadata.id_token_signed_response_alg,
+            nonce: None,
+            session: Some(origin.session.clone()),
+        }),
+        scope,
+        // RFC 6749 §6: the new refresh token's scope is the presented one's.
+        family_scope: origin.scope.clone(),
+        granted_resources: origin.resources.clone(),
+        target,
+        refresh,
+        _pkce: None,
+    })
+}
+
+/// The state machine: what a presented token does to a live family.
+pub fn transition(
+    family: &StoredFamily,
+    presented: RefreshHash,
+    retry: Duration,
+    now: Timestamp,
+) -> Result<RefreshPlan, GrantError> {
+    if presented == family.current {
+        return Ok(RefreshPlan::Advance(family.id.clone()));
+    }
+    let is_parent = family.parent == Some(presented);
+    // The child is unused as long as it is the current one, which it is: nothing came after it.
+    if is_parent && now < family.rotated_at.plus(retry) {
+        return Ok(RefreshPlan::Retry(family.id.clone()));
+    }
+    Err(GrantError::RefreshReused)
+}

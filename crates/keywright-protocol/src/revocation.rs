@@ -1,0 +1,279 @@
+//! What is revoked, and whether a token is among it.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{ClientId, FamilyId, GrantId, Jti, SessionId, Subject, TenantId};
+use crate::time::Timestamp;
+
+/// What a revocation takes back.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(tag = "kind", content = "id", rename_all = "snake_case")]
+pub enum RevocationTarget {
+    /// All tokens that a client holds.
+    Client(ClientId),
+    /// A refresh family and the access tokens of it.
+    Family(FamilyId),
+    /// A grant, its families and tokens.
+    Grant(GrantId),
+    /// A session, its families and tokens.
+    Session(SessionId),
+    /// All tokens under a signing key.
+    SigningKey(String),
+    /// All tokens of a tenant.
+    Tenant,
+    /// One access token.
+    Token(Jti),
+    /// All tokens of a user.
+    User(Subject),
+}
+
+impl RevocationTarget {
+    /// The kind's name, for metrics and the audit log.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Client(_) => "client",
+            Self::Family(_) => "family",
+            Self::Grant(_) => "grant",
+            Self::Session(_) => "session",
+            Self::SigningKey(_) => "signing_key",
+            Self::Tenant => "tenant",
+            Self::Token(_) => "token",
+            Self::User(_) => "user",
+        }
+    }
+}
+
+/// One entry of the revocation log.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct RevocationEntry {
+    /// Its place in the log.
+    pub seq: u64,
+    /// Whose tokens.
+    pub tenant: TenantId,
+    /// Which tokens.
+    pub target: RevocationTarget,
+    /// When; for clients, users and tenants only tokens issued until then die.
+    pub at: Timestamp,
+    /// When the last token that it could concern is dead anyway.
+    pub expires_at: Timestamp,
+}
+
+/// What a token says of itself that a revocation can name.
+#[derive(Clone, Copy, Debug)]
+pub struct TokenFacts<'a> {
+    /// The token's own identifier.
+    pub jti: &'a str,
+    /// Who holds it.
+    pub client: &'a str,
+    /// Whom it speaks for.
+    pub sub: &'a str,
+    /// `gid`.
+    pub grant: Option<&'a str>,
+    /// `fid`.
+    pub family: Option<&'a str>,
+    /// `sid`.
+    pub session: Option<&'a str>,
+    /// The key that signed it.
+    pub kid: Option<&'a str>,
+    /// `iat`, seconds.
+    pub iat_s: i64,
+}
+
+/// The live part of the revocation log, in memory.
+#[derive(Debug, Default)]
+pub struct RevocationSet {
+    tenants: HashMap<TenantId, TenantRevocations>,
+    last_seq: u64,
+}
+
+#[derive(Debug, Default)]
+struct TenantRevocations {
+    /// Dead by name, until an expiry.
+    named: [HashMap<String, Timestamp>; 5],
+    /// Dead if issued at or before the first moment; the second is the expiry.
+    until: [HashMap<String, (Timestamp, Timestamp)>; 3],
+}
+
+const TOKEN: usize = 0;
+const FAMILY: usize = 1;
+const GRANT: usize = 2;
+const SESSION: usize = 3;
+const KEY: usize = 4;
+const CLIENT: usize = 0;
+const USER: usize = 1;
+const TENANT: usize = 2;
+
+impl RevocationSet {
+    /// The place in the log up to which this set has followed.
+    pub const fn last_seq(&self) -> u64 {
+        self.last_seq
+    }
+
+    /// How many entries are held.
+    pub fn len(&self) -> usize {
+        let count = |t: &TenantRevocations| {
+            t.named.iter().map(HashMap::len).sum::<usize>()
+                + t.until.iter().map(HashMap::len).sum::<usize>()
+        };
+        self.tenants.values().map(count).sum()
+    }
+
+    /// Whether nothing is revoked.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Adds an entry; adding it twice changes nothing.
+    pub fn insert(&mut self, entry: &RevocationEntry) {
+        self.last_seq = self.last_seq.max(entry.seq);
+        let tenant = self.tenants.entry(entry.tenant.clone()).or_default();
+        let (named, until) = (&mut tenant.named, &mut tenant.until);
+        match &entry.target {
+            RevocationTarget::Token(id) => name(&mut named[TOKEN], id.as_str(), entry),
+            RevocationTarget::Family(id) => name(&mut named[FAMILY], id.as_str(), entry),
+            RevocationTarget::Grant(id) => name(&mut named[GRANT], id.as_str(), entry),
+            RevocationTarget::Session(id) => name(&mut named[SESSION], id.as_str(), entry),
+            RevocationTarget::SigningKey(id) => name(&mut named[KEY], id, entry),
+            RevocationTarget::Client(id) => raise(&mut until[CLIENT], id.as_str(), entry),
+            RevocationTarget::User(id) => raise(&mut until[USER], id.as_str(), entry),
+            RevocationTarget::Tenant => raise(&mut until[TENANT], "", entry),
+        }
+    }
+
+    /// Whether a token is revoked.
+    pub fn revokes(&self, tenant: &TenantId, token: &TokenFacts<'_>) -> bool {
+        let Some(tenant) = self.tenants.get(tenant) else { return false };
+        let named = [
+            (TOKEN, Some(token.jti)),
+            (FAMILY, token.family),
+            (GRANT, token.grant),
+            (SESSION, token.session),
+            (KEY, token.kid),
+        ];
+        let dead_by_name = named
+            .into_iter()
+            .any(|(kind, id)| id.is_some_and(|id| tenant.named[kind].contains_key(id)));
+        dead_by_name || token.iat_s <= tenant.floor_s(token.client, token.sub)
+    }
+
+    /// The least `iat` that a new token may carry so that no earlier revocation takes it too.
+    pub fn earliest_iat_s(&self, tenant: &TenantId, client: &str, sub: &str) -> i64 {
+        let floor = self.tenants.get(tenant).map(|t| t.floor_s(client, sub));
+        floor.map_or(i64::MIN, |s| s.saturating_add(1))
+    }
+
+    /// Forgets what can concern no living token.
+    pub fn forget_expired(&mut self, now: Timestamp) {
+        for tenant in self.tenants.values_mut() {
+            tenant.named.iter_mut().for_each(|map| map.retain(|_, expires| *expires > now));
+            tenant.until.iter_mut().for_each(|map| map.retain(|_, (_, expires)| *expires > now));
+        }
+        self.tenants.retain(|_, t| {
+            t.named.iter().any(|m| !m.is_empty()) || t.until.iter().any(|m| !m.is_empty())
+        });
+    }
+}
+
+impl TenantRevocations {
+    fn floor_s(&self, client: &str, sub: &str) -> i64 {
+        [(CLIENT, client), (USER, sub), (TENANT, "")]
+            .into_iter()
+            .filter_map(|(kind, id)| self.until[kind].get(id))
+            .map(|(at, _)| at.as_unix_s())
+            .max()
+            .unwrap_or(i64::MIN)
+    }
+}
+
+fn name(map: &mut HashMap<String, Timestamp>, id: &str, entry: &RevocationEntry) {
+    let expires = map.entry(id.to_owned()).or_insert(entry.expires_at);
+    *expires = (*expires).max(entry.expires_at);
+}
+
+fn raise(map: &mut HashMap<String, (Timestamp, Timestamp)>, id: &str, entry: &RevocationEntry) {
+    let known = map.entry(id.to_owned()).or_insert((entry.at, entry.expires_at));
+    *known = (known.0.max(entry.at), known.1.max(entry.expires_at));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts() -> TokenFacts<'static> {
+        TokenFacts {
+            jti: "j",
+            client: "c",
+            sub: "u",
+            grant: Some("g"),
+            family: Some("f"),
+            session: Some("s"),
+            kid: Some("k"),
+            iat_s: 100,
+        }
+    }
+
+    fn entry(seq: u64, target: RevocationTarget, at_s: i64) -> RevocationEntry {
+        RevocationEntry {
+            seq,
+            tenant: TenantId::default_tenant(),
+            target,
+            at: Timestamp::from_unix_s(at_s),
+            expires_at: Timestamp::from_unix_s(1000),
+        }
+    }
+
+    #[test]
+    fn each_kind_kills_its_own_and_no_other() {
+        let tenant = TenantId::default_tenant();
+        for (target, other) in [
+            (
+                RevocationTarget::Token(Jti::from_trusted("j")),
+                RevocationTarget::Token(Jti::from_trusted("x")),
+            ),
+            (
+                RevocationTarget::Family(FamilyId::from_trusted("f")),
+                RevocationTarget::Family(FamilyId::from_trusted("j")),
+            ),
+            (
+                RevocationTarget::Grant(GrantId::from_trusted("g")),
+                RevocationTarget::Grant(GrantId::from_trusted("x")),
+            ),
+            (
+                RevocationTarget::Session(SessionId::from_trusted("s")),
+                RevocationTarget::Session(SessionId::from_trusted("x")),
+            ),
+            (RevocationTarget::SigningKey("k".into()), RevocationTarget::SigningKey("x".into())),
+            (
+                RevocationTarget::Client(ClientId::from_trusted("c")),
+                RevocationTarget::Client(ClientId::from_trusted("u")),
+            ),
+            (
+                RevocationTarget::User(Subject::from_trusted("u")),
+                RevocationTarget::User(Subject::from_trusted("c")),
+            ),
+        ] {
+            let mut set = RevocationSet::default();
+            set.insert(&entry(1, other, 100));
+            assert!(!set.revokes(&tenant, &facts()), "{target:?}");
+            set.insert(&entry(2, target.clone(), 100));
+            assert!(set.revokes(&tenant, &facts()), "{target:?}");
+            assert!(!set.revokes(&TenantId::from_trusted("other"), &facts()));
+        }
+    }
+
+    #[test]
+    fn tokens_issued_after_a_user_was_revoked_live() {
+        let tenant = TenantId::default_tenant();
+        let mut set = RevocationSet::default();
+        set.insert(&entry(1, RevocationTarget::User(Subject::from_trusted("u")), 99));
+        assert!(!set.revokes(&tenant, &facts()));
+        assert_eq!(set.earliest_iat_s(&tenant, "c", "u"), 100);
+        set.insert(&entry(2, RevocationTarget::Tenant, 100));
+        assert!(set.revokes(&tenant, &facts()));
+        set.forget_expired(Timestamp::from_unix_s(1000));
+        assert!(set.is_empty());
+        assert_eq!(set.last_seq(), 2);
+    }
+}

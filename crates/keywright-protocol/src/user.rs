@@ -1,0 +1,69 @@
+//! A person who signs in.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::id::Subject;
+use crate::limits::USERNAME_BYTES_MAX;
+use crate::time::Timestamp;
+use crate::wire::RequestError;
+
+/// What a person types to say who they are; compared without regard to case.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Username(String);
+
+impl Username {
+    /// Reads a user name: no spaces around it, no control characters, folded to lower case so that
+    /// two accounts can never differ by case alone.
+    pub fn parse(raw: &str) -> Result<Self, RequestError> {
+        let name = raw.trim();
+        let printable = name.chars().all(|c| !c.is_control() && !c.is_whitespace());
+        if name.is_empty() || name.len() > USERNAME_BYTES_MAX || !printable {
+            return Err(RequestError::Malformed("username"));
+        }
+        Ok(Self(name.to_lowercase()))
+    }
+
+    /// Its text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<Username> for String {
+    fn from(name: Username) -> Self {
+        name.0
+    }
+}
+
+impl TryFrom<String> for Username {
+    type Error = RequestError;
+
+    fn try_from(raw: String) -> Result<Self, RequestError> {
+        Self::parse(&raw)
+    }
+}
+
+/// A user as it is stored, without the password.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct User {
+    /// The subject identifier: assigned here, never reused.
+    pub sub: Subject,
+    /// What they sign in with.
+    pub username: Username,
+    /// An address, proven or not.
+    pub email: Option<String>,
+    /// Whether the address is proven to be theirs.
+    pub email_verified: bool,
+    /// Further standard claims, OpenID Connect Core §5.1.
+    pub claims: Map<String, Value>,
+    /// Whether they may sign in.
+    pub disabled: bool,
+    /// Nothing issued at or before this moment is accepted.
+    pub not_before: Timestamp,
+    /// When the account was created.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}

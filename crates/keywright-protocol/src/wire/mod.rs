@@ -1,0 +1,15 @@
+//! Bytes become types here, once, and types become bytes again.
+
+pub mod authorize;
+pub mod discovery;
+pub mod error;
+pub mod introspect;
+pub mod logout;
+pub mod parse;
+pub mod response;
+pub mod revoke;
+pub mod token;
+pub mod userinfo;
+
+pub use error::{ErrorCode, WireError};
+pub use parse::{Params, RequestError};

@@ -1,0 +1,108 @@
+//! The audit log: rows of the transactions they tell of, chained by hash within a tenant.
+
+use async_trait::async_trait;
+use keywright_jose::sha256;
+use keywright_protocol::audit::{AuditEvent, Record};
+use keywright_protocol::id::{RequestId, TenantId};
+use keywright_protocol::time::Timestamp;
+use keywright_protocol::wire::response::Receipt;
+use serde::{Deserialize, Serialize};
+
+use crate::StoreFault;
+
+/// The verbs of the audit log.
+#[async_trait]
+pub trait AuditStore {
+    /// Appends events that belong to no other change, and spends what must be used once.
+    async fn record(&self, record: Record) -> Result<Recorded, StoreFault>;
+
+    /// A tenant's events after a place, in order.
+    async fn audit_since(
+        &self,
+        tenant: &TenantId,
+        seq: u64,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, StoreFault>;
+
+    /// The last place of a tenant's log; 0 while it is empty.
+    async fn audit_head(&self, tenant: &TenantId) -> Result<u64, StoreFault>;
+
+    /// The events of one request, in any tenant.
+    async fn audit_of_request(&self, request: &RequestId) -> Result<Vec<StoredEvent>, StoreFault>;
+
+    /// Keeps refused requests for `explain`: the latest `REFUSALS_MAX` of them.
+    async fn keep_refusals(&self, refusals: Vec<RefusedRequest>) -> Result<(), StoreFault>;
+
+    /// A refused request.
+    async fn load_refusal(&self, id: &RequestId) -> Result<Option<RefusedRequest>, StoreFault>;
+}
+
+/// How many refused requests are kept for `explain`; older ones make room.
+pub const REFUSALS_MAX: u32 = 10_000;
+
+/// How recording ends.
+#[derive(Debug)]
+#[must_use = "only `Committed` may leave the process as a response"]
+pub enum Recorded {
+    /// The client's assertion was used before: nothing was recorded.
+    AssertionReplayed,
+    /// Durable.
+    Committed(Receipt),
+}
+
+/// An event in its place in the chain.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct StoredEvent {
+    /// Its place in the tenant's log, from 1 without gaps.
+    pub seq: u64,
+    /// The event as JSON, byte for byte as it was hashed.
+    pub body: String,
+    /// The hash of the event before; zeros for the first.
+    pub prev_hash: [u8; 32],
+    /// [`chain_hash`] of this one.
+    pub hash: [u8; 32],
+}
+
+impl StoredEvent {
+    /// The event that follows `prev`.
+    pub fn chain(
+        tenant: &TenantId,
+        seq: u64,
+        prev_hash: [u8; 32],
+        event: &AuditEvent,
+    ) -> Result<Self, StoreFault> {
+        let body = serde_json::to_string(event).map_err(|e| StoreFault::Corrupt(e.to_string()))?;
+        let hash = chain_hash(tenant, seq, &prev_hash, &body);
+        Ok(Self { seq, body, prev_hash, hash })
+    }
+}
+
+/// The hash that chains an event to the one before: SHA-256 over the tenant's name and a zero byte,
+/// the place (8 bytes, big-endian), the hash before, and the body.
+pub fn chain_hash(tenant: &TenantId, seq: u64, prev_hash: &[u8; 32], body: &str) -> [u8; 32] {
+    let name = tenant.as_str().as_bytes();
+    sha256(&[name, &[0], &seq.to_be_bytes(), prev_hash, body.as_bytes()].concat())
+}
+
+/// A request that was refused: what `explain` shows.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct RefusedRequest {
+    /// The request.
+    pub request_id: RequestId,
+    /// Whose.
+    pub tenant: TenantId,
+    /// When.
+    pub time: Timestamp,
+    /// Which endpoint.
+    pub endpoint: String,
+    /// Who it claimed to be.
+    pub client_id: Option<String>,
+    /// The checks in order; those before the failed one passed.
+    pub checks: Vec<String>,
+    /// The one that failed.
+    pub failed: String,
+    /// The full reason, for the operator.
+    pub reason: String,
+    /// What the peer was told.
+    pub error: String,
+}
