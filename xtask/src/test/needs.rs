@@ -65,7 +65,7 @@ impl Setup {
         if !missing.is_empty() {
             let obstacle = install_programs(&missing, installing)?;
             for program in missing.into_iter().filter(|program| !program.is_there()) {
-                let what = format!("{} is missing: {obstacle}", program.debian.join(" and "));
+                let what = format!("no {}: {obstacle}", program.debian.join(", no "));
                 setup.obstacles.insert(program.need, what);
             }
         }
