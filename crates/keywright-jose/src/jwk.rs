@@ -16,6 +16,7 @@ use serde_json::Value;
 pub(crate) use self::members::rsa_key;
 pub use self::set::{JwkSet, MAX_KEYS, MAX_SET_LEN};
 use crate::json::{self, Strict};
+use crate::jwe::KeyManagement;
 use crate::{Algorithm, base64url_encode, sha256};
 
 /// The longest single key that is looked at, in bytes: RSA-8192 with a certificate chain fits.
@@ -72,6 +73,7 @@ pub enum KeyUse {
 /// The `alg` of a key.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum KeyAlgorithm {
+    Encryption(KeyManagement),
     Signature(Algorithm),
 }
 
@@ -125,14 +127,25 @@ impl Jwk {
     }
 
     pub(crate) fn for_signing(key: PublicKey, alg: Algorithm) -> Self {
-        let mut jwk = Self {
-            key,
-            kid: None,
-            alg: Some(KeyAlgorithm::Signature(alg)),
-            key_use: Some(KeyUse::Signature),
-        };
-        jwk.kid = Some(jwk.thumbprint());
-        jwk
+        let alg = KeyAlgorithm::Signature(alg);
+        Self::bare(key).named(alg, KeyUse::Signature)
+    }
+
+    pub(crate) fn for_encryption(key: PublicKey, alg: KeyManagement) -> Self {
+        let alg = KeyAlgorithm::Encryption(alg);
+        Self::bare(key).named(alg, KeyUse::Encryption)
+    }
+
+    /// A key without a word about itself, as in `epk`.
+    pub(crate) fn bare(key: PublicKey) -> Self {
+        Self { key, kid: None, alg: None, key_use: None }
+    }
+
+    fn named(mut self, alg: KeyAlgorithm, key_use: KeyUse) -> Self {
+        self.kid = Some(self.thumbprint());
+        self.alg = Some(alg);
+        self.key_use = Some(key_use);
+        self
     }
 
     /// The key's name, chosen by whoever published it: compare it, never interpret it.
@@ -142,7 +155,18 @@ impl Jwk {
 
     /// The one signature algorithm that the key is for, if it says so.
     pub fn alg(&self) -> Option<Algorithm> {
-        self.alg.map(|KeyAlgorithm::Signature(alg)| alg)
+        match self.alg {
+            Some(KeyAlgorithm::Signature(alg)) => Some(alg),
+            Some(KeyAlgorithm::Encryption(_)) | None => None,
+        }
+    }
+
+    /// The one key management algorithm that the key is for, if it says so.
+    pub fn encryption_alg(&self) -> Option<KeyManagement> {
+        match self.alg {
+            Some(KeyAlgorithm::Encryption(alg)) => Some(alg),
+            Some(KeyAlgorithm::Signature(_)) | None => None,
+        }
     }
 
     /// What the key is for, if it says so.
@@ -208,6 +232,18 @@ impl PublicKey {
             Self::Rsa { .. } => &[Ps256, Ps384, Ps512, Rs256, Rs384, Rs512],
         }
     }
+
+    /// The key management algorithms that a key of this kind could serve.
+    pub(crate) fn encryption_algorithms(&self) -> &'static [KeyManagement] {
+        use KeyManagement::{EcdhEs, EcdhEsA128Kw, EcdhEsA256Kw, RsaOaep, RsaOaep256};
+        match self {
+            Self::Ec { .. } | Self::Okp { curve: OkpCurve::X25519, .. } => {
+                &[EcdhEs, EcdhEsA128Kw, EcdhEsA256Kw]
+            }
+            Self::Okp { curve: OkpCurve::Ed25519, .. } => &[],
+            Self::Rsa { .. } => &[RsaOaep, RsaOaep256],
+        }
+    }
 }
 
 impl EcCurve {
@@ -261,6 +297,7 @@ impl KeyUse {
 impl KeyAlgorithm {
     const fn name(self) -> &'static str {
         match self {
+            Self::Encryption(alg) => alg.name(),
             Self::Signature(alg) => alg.name(),
         }
     }

@@ -3,7 +3,7 @@
 mod header;
 
 pub use self::header::Header;
-pub(crate) use self::header::{Protected, header_json};
+pub(crate) use self::header::{Protected, header_json, members, take_text};
 pub use crate::compact::MAX_TOKEN_LEN;
 
 use crate::key::SignatureVerified;

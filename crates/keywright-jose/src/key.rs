@@ -1,8 +1,10 @@
 //! Keys that do something: sign, and verify.
 
+mod private_jwk;
 mod signing;
 mod verifying;
 
+pub(crate) use self::private_jwk::PrivateJwk;
 pub use self::signing::SigningKey;
 pub(crate) use self::verifying::SignatureVerified;
 pub use self::verifying::{MAX_CANDIDATES, VerifyingKeys};

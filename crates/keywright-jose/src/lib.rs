@@ -52,6 +52,7 @@ pub mod claims;
 mod compact;
 pub mod digest;
 mod json;
+pub mod jwe;
 pub mod jwk;
 pub mod jws;
 pub mod key;

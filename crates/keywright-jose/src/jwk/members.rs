@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{EcCurve, Jwk, JwkError, KeyAlgorithm, KeyUse, OkpCurve, PublicKey};
+use crate::jwe::KeyManagement;
 use crate::{Algorithm, base64url_decode};
 
 /// Members that only a private or secret key has (RFC 7518 §6.2.2, §6.3.2, §6.4).
@@ -127,14 +128,25 @@ fn alg(
     key_use: Option<KeyUse>,
 ) -> Result<Option<KeyAlgorithm>, JwkError> {
     let Some(name) = text(members, "alg")? else { return Ok(None) };
-    let alg = Algorithm::parse(name).ok_or(JwkError::Unsupported("alg"))?;
-    if !key.signature_algorithms().contains(&alg) {
+    let (alg, fits, its_use) = match (Algorithm::parse(name), KeyManagement::parse(name)) {
+        (Some(alg), _) => {
+            let fits = key.signature_algorithms().contains(&alg);
+            (KeyAlgorithm::Signature(alg), fits, KeyUse::Signature)
+        }
+        (None, Some(alg)) => {
+            let fits = key.encryption_algorithms().contains(&alg);
+            (KeyAlgorithm::Encryption(alg), fits, KeyUse::Encryption)
+        }
+        (None, None) => return Err(JwkError::Unsupported("alg")),
+    };
+    if !fits {
         return Err(JwkError::Malformed("alg does not fit the key"));
     }
-    if key_use == Some(KeyUse::Encryption) {
+    // RFC 8725 §3.1: one key, one purpose.
+    if key_use.is_some_and(|key_use| key_use != its_use) {
         return Err(JwkError::Malformed("alg does not fit the use"));
     }
-    Ok(Some(KeyAlgorithm::Signature(alg)))
+    Ok(Some(alg))
 }
 
 fn text<'a>(members: &'a Members, name: &'static str) -> Result<Option<&'a str>, JwkError> {

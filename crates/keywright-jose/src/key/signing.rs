@@ -11,9 +11,9 @@ use aws_lc_rs::signature::{
 };
 use zeroize::Zeroizing;
 
-use super::KeyError;
+use super::{KeyError, PrivateJwk};
 use crate::jwk::{self, EcCurve, OkpCurve, PublicKey};
-use crate::{Algorithm, Jwk};
+use crate::{Algorithm, Jwk, JwkError};
 
 /// A private key that signs with one algorithm.
 ///
@@ -64,6 +64,32 @@ impl SigningKey {
             }
         };
         Self::new(alg, pair.map_err(|_| KeyError::Rejected("PKCS #8"))?)
+    }
+
+    /// Reads a private JWK. Its own `kid` is not kept: the thumbprint names the key here.
+    pub fn from_jwk(alg: Algorithm, json: &[u8]) -> Result<Self, JwkError> {
+        let jwk = PrivateJwk::parse(json)?;
+        let public = jwk.public();
+        if public.alg().is_some_and(|only| only != alg) || public.encryption_alg().is_some() {
+            return Err(JwkError::Unsupported("alg"));
+        }
+        if !public.key.signature_algorithms().contains(&alg) {
+            return Err(JwkError::Unsupported("kty or crv"));
+        }
+        let pair = match (&public.key, scheme(alg)) {
+            (PublicKey::Ec { point, .. }, Scheme::Ec(scheme)) => {
+                EcdsaKeyPair::from_private_key_and_public_key(scheme, jwk.d(), point)
+                    .ok()
+                    .map(Pair::Ec)
+            }
+            (PublicKey::Okp { x, .. }, Scheme::Ed) => {
+                Ed25519KeyPair::from_seed_and_public_key(jwk.d(), x).ok().map(Pair::Ed)
+            }
+            (PublicKey::Rsa { .. }, Scheme::Rsa(scheme)) => Some(Pair::Rsa(jwk.rsa()?, scheme)),
+            _ => None,
+        };
+        let key = pair.and_then(|pair| Self::new(alg, pair).ok());
+        key.ok_or(JwkError::Malformed("d"))
     }
 
     fn new(alg: Algorithm, pair: Pair) -> Result<Self, KeyError> {

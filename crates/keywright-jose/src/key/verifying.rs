@@ -89,7 +89,7 @@ impl fmt::Debug for VerifyingKeys {
 }
 
 fn entries_of(jwk: &Jwk) -> Vec<Entry> {
-    if jwk.key_use() == Some(KeyUse::Encryption) {
+    if jwk.key_use() == Some(KeyUse::Encryption) || jwk.encryption_alg().is_some() {
         return Vec::new();
     }
     let algorithms = jwk.key.signature_algorithms().iter().copied();
