@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// Paths are relative to the root and use `/`.
 #[derive(Debug)]
@@ -19,9 +19,10 @@ impl Tree {
         let output = Command::new("git")
             .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
             .current_dir(root)
+            .stderr(Stdio::inherit())
             .output()
             .context("cannot start git, which lists the files to check")?;
-        ensure!(output.status.success(), "git ls-files failed: is this a git checkout?");
+        ensure!(output.status.success(), "git ls-files failed");
         let listing = String::from_utf8(output.stdout).context("a file name is not UTF-8")?;
         let files = listing
             .split('\0')
