@@ -22,6 +22,9 @@ use crate::{Algorithm, base64url_encode, sha256};
 /// The longest single key that is looked at, in bytes: RSA-8192 with a certificate chain fits.
 pub const MAX_KEY_LEN: usize = 32 * 1024;
 
+/// The longest `kid`, in bytes. Thumbprints take 43; it comes back in every token's header.
+pub const MAX_KID_LEN: usize = 512;
+
 /// Why a key does not parse.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum JwkError {
@@ -134,6 +137,15 @@ impl Jwk {
     pub(crate) fn for_encryption(key: PublicKey, alg: KeyManagement) -> Self {
         let alg = KeyAlgorithm::Encryption(alg);
         Self::bare(key).named(alg, KeyUse::Encryption)
+    }
+
+    /// The same key under another name; `None` if the name is empty or too long.
+    pub(crate) fn renamed(mut self, kid: &str) -> Option<Self> {
+        if kid.is_empty() || kid.len() > MAX_KID_LEN {
+            return None;
+        }
+        self.kid = Some(kid.to_owned());
+        Some(self)
     }
 
     /// A key without a word about itself, as in `epk`.

@@ -112,7 +112,7 @@ impl DecryptionKey {
         Self::new(alg, secret.ok_or(KeyError::Rejected("PKCS #8"))?)
     }
 
-    /// Reads a private JWK.
+    /// Reads a private JWK, and keeps its `kid` if it has one.
     pub fn from_jwk(alg: KeyManagement, json: &[u8]) -> Result<Self, JwkError> {
         let jwk = PrivateJwk::parse(json)?;
         let secret = match (kind(alg), &jwk.public().key) {
@@ -132,7 +132,18 @@ impl DecryptionKey {
         let key = key.ok_or(JwkError::Malformed("d"))?;
         // RFC 7517: a private key that is not the one of its public members helps nobody.
         let same = key.public.as_ref().is_some_and(|public| public.key == jwk.public().key);
-        if same { Ok(key) } else { Err(JwkError::Malformed("d")) }
+        match jwk.public().kid() {
+            _ if !same => Err(JwkError::Malformed("d")),
+            Some(kid) => key.with_kid(kid).map_err(|_| JwkError::Malformed("kid")),
+            None => Ok(key),
+        }
+    }
+
+    /// Renames a key pair: imported keys keep the names that others know them by.
+    pub fn with_kid(mut self, kid: &str) -> Result<Self, KeyError> {
+        let public = self.public.ok_or(KeyError::Rejected("a shared key has no name"))?;
+        self.public = Some(public.renamed(kid).ok_or(KeyError::Rejected("kid"))?);
+        Ok(self)
     }
 
     /// A shared key; for PBES2, the password.
@@ -156,7 +167,7 @@ impl DecryptionKey {
         self.alg
     }
 
-    /// The key's name, its thumbprint; a shared key has none.
+    /// The key's name, its thumbprint unless renamed; a shared key has none.
     pub fn kid(&self) -> Option<&str> {
         self.public.as_ref().and_then(Jwk::kid)
     }

@@ -2,15 +2,12 @@
 
 use serde_json::{Map, Value};
 
-use super::{EcCurve, Jwk, JwkError, KeyAlgorithm, KeyUse, OkpCurve, PublicKey};
+use super::{EcCurve, Jwk, JwkError, KeyAlgorithm, KeyUse, MAX_KID_LEN, OkpCurve, PublicKey};
 use crate::jwe::KeyManagement;
 use crate::{Algorithm, base64url_decode};
 
 /// Members that only a private or secret key has (RFC 7518 §6.2.2, §6.3.2, §6.4).
 const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
-
-/// The longest `kid`, in bytes. Thumbprints take 43; it comes back in every token's header.
-const MAX_KID_LEN: usize = 512;
 
 /// RSA moduli: RFC 7518 §3.3 demands 2048 bits; above 8192 one verification costs milliseconds.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;

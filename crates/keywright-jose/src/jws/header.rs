@@ -2,13 +2,11 @@
 
 use serde_json::{Map, Value};
 
+use crate::jwk::MAX_KID_LEN;
 use crate::{Algorithm, Jwk, json};
 
 /// The longest header, in bytes: room for a certificate chain that we then ignore.
 const MAX_HEADER_LEN: usize = 16 * 1024;
-
-/// The longest `kid`, in bytes; longer ones fit no key that we parse.
-const MAX_KID_LEN: usize = 512;
 
 /// What a JWS says about itself.
 ///

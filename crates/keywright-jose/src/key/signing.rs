@@ -17,8 +17,8 @@ use crate::{Algorithm, Jwk, JwkError};
 
 /// A private key that signs with one algorithm.
 ///
-/// Parsed once: a signature costs what the primitive costs. Its `kid` is the RFC 7638 thumbprint of
-/// its public half, so it needs no registry of names. It is not `Clone`; share it behind an `Arc`.
+/// Parsed once: a signature costs what the primitive costs. Unless renamed, its `kid` is the RFC 7638
+/// thumbprint of its public half, so it needs no registry of names. It is not `Clone`; share it behind an `Arc`.
 ///
 /// ```
 /// use keywright_jose::{Algorithm, SigningKey};
@@ -66,7 +66,7 @@ impl SigningKey {
         Self::new(alg, pair.map_err(|_| KeyError::Rejected("PKCS #8"))?)
     }
 
-    /// Reads a private JWK. Its own `kid` is not kept: the thumbprint names the key here.
+    /// Reads a private JWK, and keeps its `kid` if it has one.
     pub fn from_jwk(alg: Algorithm, json: &[u8]) -> Result<Self, JwkError> {
         let jwk = PrivateJwk::parse(json)?;
         let public = jwk.public();
@@ -89,7 +89,18 @@ impl SigningKey {
             _ => None,
         };
         let key = pair.and_then(|pair| Self::new(alg, pair).ok());
-        key.ok_or(JwkError::Malformed("d"))
+        let key = key.ok_or(JwkError::Malformed("d"))?;
+        match public.kid() {
+            Some(kid) => key.with_kid(kid).map_err(|_| JwkError::Malformed("kid")),
+            None => Ok(key),
+        }
+    }
+
+    /// Renames the key: imported keys keep the names that others know them by.
+    pub fn with_kid(mut self, kid: &str) -> Result<Self, KeyError> {
+        self.public = self.public.renamed(kid).ok_or(KeyError::Rejected("kid"))?;
+        kid.clone_into(&mut self.kid);
+        Ok(self)
     }
 
     fn new(alg: Algorithm, pair: Pair) -> Result<Self, KeyError> {
