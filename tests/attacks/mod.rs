@@ -1,0 +1,18 @@
+//! What must be refused. Each refusal stands beside the nearest request that is accepted: a
+//! server that refuses everything fails too.
+
+mod assertion;
+mod client_auth;
+mod code;
+mod confusion;
+mod cors;
+mod csrf;
+mod front_channel;
+mod injection;
+mod methods;
+mod pages;
+mod parameters;
+mod pkce;
+mod proxy;
+mod redirect_uri;
+mod throttle;

@@ -1,0 +1,156 @@
+//! Guessing is slowed down, nobody is locked out for ever: CHECKLIST A28.
+
+use std::time::Duration;
+
+use crate::support::tokens::authenticated;
+use crate::support::{Authorize, Browser, Client, Page, Request, Server, User, World, wait};
+
+const PROXY: &str = "trusted_proxies = [\"127.0.0.1\"]";
+
+/// One attempt at the sign-in page by a browser at an address.
+fn attempt(world: &World, user: &User, address: &str) -> Page {
+    let mut browser = Browser::default();
+    let flow = Authorize::new(&world.server, &world.web);
+    let page = browser.open(&flow.url());
+    let form = page.expect_form("login-form").fill("username", &user.username);
+    let form = form.fill("password", &user.password);
+    let url = crate::support::http::resolve(&page.url, &form.action);
+    let request = Request::post(&url)
+        .header("Origin", &world.server.issuer)
+        .header("X-Forwarded-For", address)
+        .form(&form.click("login-submit"));
+    browser.send(&url, request)
+}
+
+fn wrong(username: &str) -> User {
+    User { username: username.to_owned(), password: "a wrong guess".to_owned() }
+}
+
+#[track_caller]
+fn retry_after(page: &Page) -> u64 {
+    let header = page.response.header("retry-after");
+    let seconds = header.and_then(|seconds| seconds.parse().ok());
+    seconds.unwrap_or_else(|| panic!("CONTRACT-6: Retry-After in seconds: {page}"))
+}
+
+#[test]
+fn guesses_at_one_account_are_slowed_down() {
+    let world = World::in_server(Server::builder().set("server", PROXY).start());
+    world.server.user("bob");
+    let throttled = (0..60)
+        .map(|n| attempt(&world, &wrong("alice"), &format!("203.0.113.{n}")))
+        .find(|page| page.response.status == 429)
+        .expect("A28: sixty guesses from sixty addresses are too many");
+    assert!(retry_after(&throttled) <= 3600, "no permanent lockout");
+    // Another person is not locked out by this.
+    let bob = User { username: "bob".into(), password: "Sesame-bob-open-door-9".into() };
+    let page = attempt(&world, &bob, "198.51.100.7");
+    assert_eq!(page.response.status, 303, "somebody else signs in: {page}");
+    world.server.stop();
+}
+
+#[test]
+fn guesses_from_one_address_are_slowed_down() {
+    let world = World::in_server(Server::builder().set("server", PROXY).start());
+    let throttled = (0..200)
+        .map(|n| attempt(&world, &wrong(&format!("user{n}")), "203.0.113.50"))
+        .find(|page| page.response.status == 429);
+    let throttled = throttled.expect("A28: two hundred accounts from one address");
+    retry_after(&throttled);
+    let page = attempt(&world, &world.alice, "198.51.100.8");
+    assert_eq!(page.response.status, 303, "another address signs in: {page}");
+}
+
+/// GHSA-cq42-vhv7-xr7p: a lockout that an attacker can cause must end by itself.
+#[test]
+fn the_right_password_works_again_after_the_wait() {
+    let world = World::in_server(Server::builder().set("server", PROXY).start());
+    let throttled = (0..60)
+        .map(|n| attempt(&world, &wrong("alice"), &format!("203.0.113.{n}")))
+        .find(|page| page.response.status == 429)
+        .expect("A28: throttled");
+    let bound = Duration::from_secs(retry_after(&throttled).min(90) + 5);
+    wait::until_true(bound, "she may sign in again", || {
+        attempt(&world, &world.alice, "198.51.100.9").response.status == 303
+    });
+}
+
+/// Unknown and known accounts answer alike, or the list of accounts can be read off.
+#[test]
+fn accounts_cannot_be_enumerated() {
+    let world = World::start();
+    let known = attempt(&world, &wrong("alice"), "127.0.0.1");
+    let unknown = attempt(&world, &wrong("nobody"), "127.0.0.1");
+    assert_eq!(known.response.status, unknown.response.status);
+    let error = |page: &Page| crate::support::html::text_of(&page.text(), "login-error");
+    let page = |page: Page| {
+        let mut browser = Browser::default();
+        match page.redirect() {
+            Some(next) => browser.open(&next),
+            None => page,
+        }
+    };
+    assert_eq!(error(&page(known)), error(&page(unknown)), "the same words");
+}
+
+#[test]
+fn guesses_at_a_client_s_secret_are_slowed_down() {
+    let world = World::start();
+    let guess = Client { secret: Some("a wrong guess".into()), ..world.service.clone() };
+    let url = world.server.url("/token");
+    let grant = [("grant_type", "client_credentials")];
+    let throttled = (0..300)
+        .map(|_| authenticated(&url, &guess, &grant).send())
+        .find(|answer| answer.status == 429);
+    let throttled = throttled.expect("CONTRACT-3: client secrets are throttled");
+    assert!(throttled.header("retry-after").is_some(), "CONTRACT-6");
+    let other = crate::support::world::service_metadata("orders:read");
+    let other = world.server.client(&other);
+    world.server.client_credentials(&other, "orders:read");
+}
+
+/// A flood of passwords to be hashed fills a queue of limited length, not the memory.
+#[test]
+fn a_flood_of_sign_ins_gets_503_and_the_server_lives() {
+    let mut world = World::in_server(Server::builder().set("server", PROXY).start());
+    let pages: Vec<(Browser, Page)> = (0..150)
+        .map(|_| {
+            let mut browser = Browser::default();
+            let page = browser.open(&Authorize::new(&world.server, &world.web).url());
+            (browser, page)
+        })
+        .collect();
+    let server = &world.server;
+    let answers: Vec<Page> = std::thread::scope(|scope| {
+        let floods: Vec<_> = pages
+            .into_iter()
+            .enumerate()
+            .map(|(n, (mut browser, page))| {
+                scope.spawn(move || {
+                    let form = page.expect_form("login-form").fill("username", &format!("u{n}"));
+                    let form = form.fill("password", "whatever it may be");
+                    let url = crate::support::http::resolve(&page.url, &form.action);
+                    let request = Request::post(&url)
+                        .header("Origin", &server.issuer)
+                        .header("X-Forwarded-For", &format!("203.0.{}.{}", n / 200, n % 200))
+                        .form(&form.click("login-submit"));
+                    browser.send(&url, request)
+                })
+            })
+            .collect();
+        floods.into_iter().map(|flood| flood.join().expect("an answer")).collect()
+    });
+    let refused: Vec<&Page> = answers.iter().filter(|p| p.response.status == 503).collect();
+    assert!(!refused.is_empty(), "issue 3: beyond the queue's limit");
+    for page in refused {
+        assert!(page.response.header("retry-after").is_some(), "CONTRACT-6: {page}");
+    }
+    let statuses: Vec<u16> = answers.iter().map(|page| page.response.status).collect();
+    assert!(statuses.iter().all(|status| *status < 500 || *status == 503), "{statuses:?}");
+    assert!(world.server.is_alive());
+    // Tokens are still issued meanwhile and afterwards, and people sign in.
+    world.server.client_credentials(&world.service, "orders:read");
+    wait::until_true(Duration::from_secs(20), "the flood has passed", || {
+        attempt(&world, &world.alice, "198.51.100.1").response.status == 303
+    });
+}

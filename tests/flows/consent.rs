@@ -1,0 +1,98 @@
+//! The consent page: allow, deny, untick; what is granted is remembered, what is not is told.
+
+use crate::support::{Authorize, Browser, Tokens, World};
+
+const SCOPE: &str = "openid email orders:read orders:write";
+
+#[test]
+fn denial_is_told_to_the_client() {
+    let world = World::start();
+    let flow = Authorize::new(&world.server, &world.web).scope(SCOPE);
+    let mut browser = Browser::default();
+    let page = browser.open(&flow.url());
+    let page = browser.sign_in(&page, &world.alice);
+    let form = page.expect_form("consent-form");
+    let callback = browser.submit(&page, &form, "consent-deny").expect_callback();
+    assert_eq!(callback.get("error"), "access_denied", "RFC6749-4.1.2.1");
+    assert_eq!(callback.get("state"), flow.value("state"), "RFC6749-4.1.2.1");
+    assert_eq!(callback.get("iss"), world.server.issuer, "RFC9207-2");
+    assert_eq!(callback.get("code"), "", "no code with an error");
+    // The positive twin: the same browser may still allow.
+    browser.authorize(&flow, &world.alice);
+    world.server.stop();
+}
+
+#[test]
+fn unticked_scopes_are_dropped_and_told() {
+    let world = World::start();
+    let flow = Authorize::new(&world.server, &world.web).scope(SCOPE);
+    let mut browser = Browser::default();
+    let page = browser.open(&flow.url());
+    let page = browser.sign_in(&page, &world.alice);
+    let form = page.expect_form("consent-form");
+    let offered = form.boxes("scope");
+    for scope in ["email", "orders:read", "orders:write"] {
+        assert!(offered.contains(&scope), "CONTRACT-4: one box per optional scope: {offered:?}");
+    }
+    let form = form.clone().untick("orders:write").untick("email");
+    let callback = browser.submit(&page, &form, "consent-allow").expect_callback();
+    let tokens = Tokens::from(&world.server.redeem(&world.web, &flow, callback.code()));
+    assert_eq!(tokens.scope(), ["openid", "orders:read"], "RFC6749-3.3");
+    let info = world.server.userinfo(tokens.access()).expect(200);
+    assert!(info["email"].is_null(), "what was unticked is not told: {info}");
+}
+
+#[test]
+fn a_box_that_was_not_offered_gives_nothing() {
+    let world = World::start();
+    let flow = Authorize::new(&world.server, &world.web).scope("openid orders:read");
+    let mut browser = Browser::default();
+    let page = browser.open(&flow.url());
+    let page = browser.sign_in(&page, &world.alice);
+    let mut form = page.expect_form("consent-form");
+    let offered = form.controls.iter_mut().find(|c| c.value == "orders:read").expect("a box");
+    "orders:write".clone_into(&mut offered.value);
+    let page = browser.submit(&page, &form, "consent-allow");
+    if let Some(code) = page.callback().and_then(|c| c.parameters.get("code").cloned()) {
+        let tokens = Tokens::from(&world.server.redeem(&world.web, &flow, &code));
+        assert_eq!(tokens.scope(), ["openid"], "a forged box widens nothing");
+    }
+}
+
+#[test]
+fn the_page_names_the_client_and_its_host() {
+    let world = World::start();
+    let flow = Authorize::new(&world.server, &world.web).scope(SCOPE);
+    let mut browser = Browser::default();
+    let page = browser.open(&flow.url());
+    assert!(page.text().contains("Orders Web"), "CONTRACT-4: sign in shows the client's name");
+    let page = browser.sign_in(&page, &world.alice);
+    assert!(page.text().contains("Orders Web"), "CONTRACT-4: the client's name");
+    assert!(page.text().contains("app.example.com"), "CONTRACT-4: the client's host");
+}
+
+#[test]
+fn consent_is_asked_again_when_it_must_be() {
+    let world = World::start();
+    let mut browser = Browser::default();
+    let flow = || Authorize::new(&world.server, &world.web).scope("openid orders:read");
+    browser.authorize(&flow(), &world.alice);
+    let more = Authorize::new(&world.server, &world.web).scope(SCOPE);
+    browser.open(&more.url()).expect_form("consent-form");
+    let asked = flow().set("prompt", "consent");
+    browser.open(&asked.url()).expect_form("consent-form");
+}
+
+#[test]
+fn a_consent_answers_only_its_own_request() {
+    let world = World::start();
+    let mut browser = Browser::default();
+    let flow = Authorize::new(&world.server, &world.web).scope(SCOPE);
+    let page = browser.open(&flow.url());
+    let page = browser.sign_in(&page, &world.alice);
+    browser.allow(&page).expect_callback().code();
+    // The back button, and the same click again: no second code from one consent.
+    let again = browser.submit(&page, &page.expect_form("consent-form"), "consent-allow");
+    let code = again.callback().and_then(|c| c.parameters.get("code").cloned());
+    assert_eq!(code, None, "one consent, one code: {again}");
+}

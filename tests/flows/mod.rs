@@ -1,0 +1,23 @@
+//! What must work, by endpoint and by command.
+
+mod administration;
+mod audit;
+mod authorization_code;
+mod client_credentials;
+mod commands;
+mod consent;
+mod discovery;
+mod id_token;
+mod introspection;
+mod keys;
+mod logout;
+mod opaque;
+mod operations;
+mod prompt;
+mod refresh;
+mod resource;
+mod response_mode;
+mod revocation;
+mod tabs;
+mod tenants;
+mod userinfo;

@@ -1,0 +1,179 @@
+//! What an operator sees: health, metrics, request ids, `explain`, signals, settings.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use crate::support::{Authorize, Browser, Request, Server, World, wait};
+
+#[test]
+fn health_is_on_its_own_listener() {
+    let server = Server::start();
+    for path in ["/livez", "/readyz"] {
+        assert_eq!(Request::get(&format!("{}{path}", server.ops)).send().status, 200, "{path}");
+        assert_eq!(server.get(path).status, 404, "{path} is not for the world");
+    }
+    assert_eq!(server.get("/metrics").status, 404, "nor are the metrics");
+    server.stop();
+}
+
+#[test]
+fn metrics_count_what_happened() {
+    let world = World::start();
+    let tokens = world.sign_in(&world.web, "openid offline_access");
+    world.server.refresh(&world.web, tokens.refresh());
+    world.server.refresh(&world.web, "kwr_bogus");
+    world.server.introspect(&world.web, tokens.access());
+    world.server.revoke(&world.web, tokens.access());
+    let text = Request::get(&format!("{}/metrics", world.server.ops)).send().text();
+    for name in [
+        "keywright_tokens_issued_total{",
+        "keywright_token_errors_total{",
+        "keywright_refresh_reuse_total",
+        "keywright_revocations_total{",
+        "keywright_introspections_total{",
+        "keywright_logins_total{",
+        "keywright_revocation_lag_seconds",
+        "keywright_store_commit_seconds",
+        "keywright_store_batch_size",
+        "keywright_signing_key_age_seconds{",
+        "keywright_http_requests_seconds",
+    ] {
+        assert!(text.contains(name), "CONTRACT-7: {name}\n{text}");
+    }
+    let count = |grant: &str, name: &str| {
+        let wanted = format!("grant_type=\"{grant}\"");
+        let line = text.lines().find(|line| line.starts_with(name) && line.contains(&wanted));
+        line.and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).unwrap_or_default()
+    };
+    let issued = "keywright_tokens_issued_total";
+    assert!(count("authorization_code", issued) >= 1.0, "{text}");
+    assert!(count("refresh_token", issued) >= 1.0, "{text}");
+    assert!(count("refresh_token", "keywright_token_errors_total") >= 1.0, "{text}");
+}
+
+/// CVE-2026-16100: labels that a client chooses fill the memory.
+#[test]
+fn metrics_take_no_label_from_a_request() {
+    let world = World::start();
+    for n in 0..20 {
+        let odd = format!("urn:odd:{n}:zebra");
+        world.server.token(&world.service, &[("grant_type", &odd)]);
+        world.server.get(&format!("/zebra{n}"));
+        Request::new("ZEBRA", &world.server.url("/token")).send();
+    }
+    let text = Request::get(&format!("{}/metrics", world.server.ops)).send().text();
+    assert!(!text.to_lowercase().contains("zebra"), "CONTRACT-7: {text}");
+}
+
+#[test]
+fn request_ids_are_the_server_s_own() {
+    let world = World::start();
+    let mut seen = HashSet::new();
+    for path in ["/jwks", "/userinfo", "/nowhere", "/authorize", "/.well-known/openid-configuration"]
+    {
+        let answer =
+            Request::get(&world.server.url(path)).header("X-Request-Id", "chosen-by-me").send();
+        let id = answer.header("x-request-id").expect("CONTRACT-6: always").to_owned();
+        assert_ne!(id, "chosen-by-me", "CONTRACT-3: a client's own is not trusted");
+        assert!(seen.insert(id), "each has its own");
+    }
+}
+
+#[test]
+fn explain_tells_the_operator_why() {
+    let world = World::start();
+    let flow = Authorize::new(&world.server, &world.web);
+    let callback = Browser::default().authorize(&flow, &world.alice);
+    let mut wrong = flow.clone();
+    wrong.verifier = "a".repeat(43);
+    let refused = world.server.redeem(&world.web, &wrong, callback.code());
+    refused.expect_error(400, "invalid_grant");
+    let id = refused.header("x-request-id").expect("CONTRACT-6").to_owned();
+    let told = wait::until(Duration::from_secs(3), "the request is recorded", || {
+        let output = world.server.cli(&["explain", &id]);
+        (output.status == 0).then_some(output.stdout)
+    });
+    let lower = told.to_lowercase();
+    assert!(lower.contains("pkce") || lower.contains("verifier"), "names the check: {told}");
+    assert!(!told.contains(callback.code()), "and no secret");
+    world.server.cli(&["explain", "no-such-request"]).expect_status(1);
+    world.server.stop();
+}
+
+#[test]
+fn a_reload_keeps_the_server_up() {
+    let mut world = World::start();
+    let before = world.server.client_credentials(&world.service, "orders:read");
+    let text = std::fs::read_to_string(&world.server.config).expect("readable");
+    let text = format!("{text}\n[tokens]\naccess_lifetime = \"2m\"\n");
+    std::fs::write(&world.server.config, text).expect("writable");
+    world.server.signal("HUP");
+    wait::until_true(Duration::from_secs(10), "the new lifetime holds", || {
+        let tokens = world.server.client_credentials(&world.service, "orders:read");
+        tokens.document["expires_in"] == 120
+    });
+    assert!(world.server.is_active(&world.service, before.access()), "nothing is lost");
+    // A broken file is told in the log, and the old settings stay.
+    std::fs::write(&world.server.config, "issuer = 7").expect("writable");
+    world.server.signal("HUP");
+    world.server.client_credentials(&world.service, "orders:read");
+    assert!(world.server.is_alive(), "CONTRACT-5: says what cannot be reloaded");
+}
+
+#[test]
+fn settings_that_do_not_exist_are_named() {
+    struct Case {
+        name: &'static str,
+        section: &'static str,
+        line: &'static str,
+        want: &'static str,
+    }
+    let cases = [
+        Case {
+            name: "unknown key",
+            section: "tokens",
+            line: "acces_lifetime = \"5m\"",
+            want: "access_lifetime",
+        },
+        Case { name: "unknown section", section: "token", line: "x = 1", want: "tokens" },
+        Case {
+            name: "below the least",
+            section: "tokens",
+            line: "code_lifetime = \"1s\"",
+            want: "code_lifetime",
+        },
+        Case {
+            name: "not a duration",
+            section: "tokens",
+            line: "access_lifetime = \"soon\"",
+            want: "access_lifetime",
+        },
+    ];
+    for Case { name, section, line, want } in cases {
+        let mut server = Server::builder().set(section, line).prepare();
+        server.spawn();
+        let status = server.wait_exit(Duration::from_secs(20));
+        assert!(!status.success(), "CONTRACT-5: {name}");
+        assert!(server.log_text().contains(want), "CONTRACT-5: {name}: {}", server.log_text());
+    }
+}
+
+#[test]
+fn the_environment_lies_over_the_file() {
+    let server = Server::start();
+    let world = World::in_server(server);
+    let text = world.server.cli_plain(&["check", "--format", "json"], "");
+    assert!(text.status == 0 || text.status == 1, "{text:?}");
+    let mut wrapped = Server::builder()
+        .under(&["env", "KEYWRIGHT_TOKENS__ACCESS_LIFETIME=3m"])
+        .start();
+    wrapped.resource("https://e.example.com", &["e:read"], &[]);
+    let client = wrapped.client(&crate::support::world::service_metadata("e:read"));
+    let tokens = wrapped.client_credentials(&client, "e:read");
+    assert_eq!(tokens.document["expires_in"], 180, "CONTRACT-5: KEYWRIGHT_SECTION__KEY");
+    assert!(wrapped.is_alive());
+    let mut odd = Server::builder().under(&["env", "KEYWRIGHT_ISUER=http://x"]).prepare();
+    odd.spawn();
+    assert!(!odd.wait_exit(Duration::from_secs(20)).success(), "CONTRACT-2: an unknown variable");
+    assert!(odd.log_text().to_lowercase().contains("issuer"), "names the nearest");
+}
