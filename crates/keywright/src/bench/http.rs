@@ -1,0 +1,176 @@
+//! The client side of HTTP/1.1: keep-alive connections, bounded answers, nothing followed.
+
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use ::http::{Request, StatusCode};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
+use serde::Deserialize;
+
+/// A request that takes longer, counted from its due time, has failed.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
+/// No answer of a token, introspection or metadata endpoint is nearly as long.
+const MAX_ANSWER_LEN: usize = 1 << 20;
+
+/// One server's keep-alive connections.
+pub(super) struct Http {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+}
+
+/// A whole response.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) body: Bytes,
+}
+
+/// Why a request did not count as served.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum Failure {
+    /// No connection came about.
+    Connect,
+    /// Every refresh family is dead or in flight.
+    Exhausted,
+    /// A good status, but not the answer that it promises.
+    Malformed(&'static str),
+    /// All connections were busy until its time was over; it was never sent.
+    Overdue,
+    /// A status that means refusal, with the OAuth error code if there was one.
+    Refused(u16, Option<String>),
+    /// Sent, but not answered in time.
+    Timeout,
+    /// The connection broke.
+    Transport,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect => f.write_str("no connection"),
+            Self::Exhausted => f.write_str("no refresh family left"),
+            Self::Malformed(what) => write!(f, "malformed answer: {what}"),
+            Self::Overdue => f.write_str("not sent: all connections busy"),
+            Self::Refused(status, Some(code)) => write!(f, "{status} {code}"),
+            Self::Refused(status, None) => write!(f, "{status}"),
+            Self::Timeout => f.write_str("timeout"),
+            Self::Transport => f.write_str("connection lost"),
+        }
+    }
+}
+
+impl Http {
+    pub(super) fn new(connections: u16, ca: Option<&Path>) -> Result<Self, String> {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(TIMEOUT));
+        let https = HttpsConnectorBuilder::new()
+            .with_tls_config(tls_config(ca)?)
+            .https_or_http()
+            // HTTP/2 would put everything in flight on one connection.
+            .enable_http1()
+            .wrap_connector(tcp);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_max_idle_per_host(usize::from(connections))
+            .build(https);
+        Ok(Self { client })
+    }
+
+    pub(super) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer, Failure> {
+        let response = self.client.request(request).await.map_err(|error| {
+            if error.is_connect() { Failure::Connect } else { Failure::Transport }
+        })?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), MAX_ANSWER_LEN).collect().await;
+        let body = body.map_err(|_| Failure::Transport)?.to_bytes();
+        Ok(Answer { status, body })
+    }
+
+    /// As [`Http::send`], within the time that a request has.
+    pub(super) async fn send_in_time(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Answer, Failure> {
+        tokio::time::timeout(TIMEOUT, self.send(request)).await.map_err(|_| Failure::Timeout)?
+    }
+}
+
+impl Answer {
+    /// The document of a successful answer.
+    pub(super) fn parse<'a, T: Deserialize<'a>>(
+        &'a self,
+        missing: &'static str,
+    ) -> Result<T, Failure> {
+        if self.status != StatusCode::OK {
+            return Err(Failure::Refused(self.status.as_u16(), self.error_code()));
+        }
+        serde_json::from_slice(&self.body).map_err(|_| Failure::Malformed(missing))
+    }
+
+    /// RFC 6749 §5.2, if it looks like a code: it becomes a line of the report.
+    fn error_code(&self) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Refusal {
+            error: String,
+        }
+        let code = serde_json::from_slice::<Refusal>(&self.body).ok()?.error;
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        ((1..=40).contains(&code.len()) && code.bytes().all(plain)).then_some(code)
+    }
+}
+
+fn tls_config(ca: Option<&Path>) -> Result<ClientConfig, String> {
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let builder = ClientConfig::builder_with_provider(provider.into());
+    let builder = builder.with_safe_default_protocol_versions().map_err(|why| why.to_string())?;
+    let Some(file) = ca else {
+        return Ok(builder.with_webpki_roots().with_no_client_auth());
+    };
+    let wrong = |why: &dyn fmt::Display| format!("{}: {why}", file.display());
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(file).map_err(|why| wrong(&why))? {
+        roots.add(certificate.map_err(|why| wrong(&why))?).map_err(|why| wrong(&why))?;
+    }
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(status: u16, body: &str) -> Failure {
+        let status = StatusCode::from_u16(status).unwrap();
+        let answer = Answer { status, body: Bytes::copy_from_slice(body.as_bytes()) };
+        answer.parse::<serde_json::Value>("JSON").unwrap_err()
+    }
+
+    #[test]
+    fn a_refusal_is_named_by_status_and_code() {
+        let long = format!(r#"{{"error":"{}"}}"#, "a".repeat(41));
+        for (status, body, want) in [
+            (400, r#"{"error":"invalid_grant"}"#, "400 invalid_grant"),
+            (503, "busy", "503"),
+            (400, r#"{"error":"<b>"}"#, "400"),
+            (400, long.as_str(), "400"),
+            (302, "", "302"),
+            (200, "{", "malformed answer: JSON"),
+        ] {
+            assert_eq!(refusal(status, body).to_string(), want);
+        }
+    }
+
+    #[test]
+    fn a_missing_certificate_file_is_named() {
+        let wrong = Http::new(1, Some(Path::new("no-such-file.pem"))).err().unwrap();
+        assert!(wrong.contains("no-such-file.pem"), "{wrong}");
+        assert!(Http::new(1, None).is_ok());
+    }
+}
