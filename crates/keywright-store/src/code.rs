@@ -29,7 +29,7 @@ pub trait CodeStore {
     /// Spends a code: one caller wins, however many try.
     async fn redeem_code(&self, redeem: RedeemCode) -> Result<Redeem, StoreFault>;
 
-    /// Counts a failed redemption; beyond `CODE_FAILURES_MAX` the code is burned.
+    /// Counts a failed redemption; the `CODE_FAILURES_MAX`th burns the code.
     async fn fail_code(
         &self,
         tenant: &TenantId,

@@ -1,9 +1,23 @@
 //! Work that nobody waits for.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use keywright_protocol::time::Timestamp;
 
 use crate::StoreFault;
+
+/// How long families are remembered after their absolute end, so that a late token is told why.
+pub(crate) const FAMILY_REMEMBERED: Duration = Duration::from_hours(24);
+/// How long sessions, one-time values and revocations are kept after their end: a clock that steps
+/// ahead and back again must not have cost them.
+pub(crate) const EXPIRED_REMEMBERED: Duration = Duration::from_hours(1);
+/// How long keys are kept after they are gone from the key set.
+pub(crate) const KEY_REMEMBERED: Duration = Duration::from_hours(720);
+/// How long changes are kept; a node that was away for longer has started anew.
+pub(crate) const CHANGE_REMEMBERED: Duration = Duration::from_hours(24);
+/// How long a node is kept after its last report.
+pub(crate) const NODE_REMEMBERED: Duration = Duration::from_hours(1);
 
 /// The verbs of housekeeping.
 #[async_trait]

@@ -64,6 +64,15 @@ pub struct KeyTimes {
     pub gone_at: Option<Timestamp>,
 }
 
+impl KeyTimes {
+    /// Ends a key now, if it has not ended before.
+    pub fn withdraw(&mut self, now: Timestamp) {
+        let ends = |at: Option<Timestamp>| Some(at.map_or(now, |at| at.min(now)));
+        self.retire_at = ends(self.retire_at);
+        self.gone_at = ends(self.gone_at);
+    }
+}
+
 /// A change to a key's times.
 pub struct KeyChange {
     /// Which key.

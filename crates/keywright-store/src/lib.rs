@@ -9,19 +9,22 @@
 //! join the tenant's hash chain, and what must be used only once. Both are rows of the same
 //! transaction.
 //!
-//! [`memory`] is the obvious model; [`sqlite`] is what runs. Both pass [`contract`], and a new
-//! backend is done when it does.
+//! [`memory`] is the obvious model; `sqlite` is what runs. Both pass the suite in `contract`, and a
+//! new backend is done when it does.
 //!
 //! **Architecture invariant:** no secret arrives here: only hashes, and ciphertext that the store
 //! cannot open. No clock is read here: `now` is in every record.
 
+mod attempt;
 pub mod audit;
 pub mod change;
 pub mod client;
 pub mod code;
+mod ending;
 pub mod grant;
 pub mod job;
 pub mod key;
+pub mod memory;
 pub mod refresh;
 pub mod resource;
 pub mod revocation;
@@ -31,6 +34,11 @@ pub mod user;
 
 use std::sync::Arc;
 
+use keywright_protocol::id::TenantId;
+use keywright_protocol::limits::{PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX};
+use keywright_protocol::profile::Profile;
+use keywright_protocol::tenant::Tenant;
+use keywright_protocol::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// Every verb together: what a backend offers.
@@ -102,8 +110,29 @@ pub enum StoreFault {
 pub struct Page {
     /// The last key of the part before.
     pub after: Option<String>,
-    /// Rows, at most.
+    /// Rows, at most; 0 for the default.
     pub limit: u32,
+}
+
+impl Page {
+    /// How many rows the part may hold.
+    fn rows(&self) -> usize {
+        let rows = if self.limit == 0 { PAGE_ROWS_DEFAULT } else { self.limit };
+        rows.min(PAGE_ROWS_MAX) as usize
+    }
+}
+
+/// The tenant that every store begins with. Its moments lie before all others, so that it accepts
+/// whatever is issued.
+fn first_tenant() -> Tenant {
+    Tenant {
+        id: TenantId::default_tenant(),
+        display_name: "Keywright".to_owned(),
+        profile: Profile::default(),
+        disabled: false,
+        not_before: Timestamp::from_millis(0),
+        created_at: Timestamp::from_millis(0),
+    }
 }
 
 /// A part of a list, and where it goes on.
