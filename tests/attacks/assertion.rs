@@ -43,69 +43,71 @@ fn register(server: &Server, key: &Key) -> Client {
     server.client(&with(service_metadata("orders:read"), &change))
 }
 
+struct Case {
+    must: &'static str,
+    name: &'static str,
+    bend: fn(&mut Value, &str),
+}
+
+const CLAIMS: [Case; 11] = [
+    Case { must: "RFC7523-3", name: "iss of another", bend: |c, _| c["iss"] = json!("x") },
+    Case { must: "RFC7523-3", name: "sub of another", bend: |c, _| c["sub"] = json!("x") },
+    Case {
+        must: "RFC10070",
+        name: "aud is the token endpoint",
+        bend: |c, issuer| c["aud"] = json!(format!("{issuer}/token")),
+    },
+    Case {
+        must: "RFC10070",
+        name: "aud is an array",
+        bend: |c, issuer| c["aud"] = json!([issuer, "https://other.example"]),
+    },
+    Case {
+        must: "RFC7523-3",
+        name: "aud of another server",
+        bend: |c, _| c["aud"] = json!("https://other.example"),
+    },
+    Case {
+        must: "RFC7523-3",
+        name: "aud with a slash",
+        bend: |c, issuer| c["aud"] = json!(format!("{issuer}/")),
+    },
+    Case { must: "RFC7523-3", name: "expired", bend: |c, _| c["exp"] = json!(wait::now_s() - 120) },
+    Case {
+        must: "CVE-2026-25537",
+        name: "exp as text",
+        bend: |c, _| c["exp"] = json!((wait::now_s() + 60).to_string()),
+    },
+    Case {
+        must: "RFC7523-3",
+        name: "not valid yet",
+        bend: |c, _| c["nbf"] = json!(wait::now_s() + 120),
+    },
+    Case {
+        must: "FAPI2-5.3.2",
+        name: "made in the future",
+        bend: |c, _| c["iat"] = json!(wait::now_s() + 120),
+    },
+    Case {
+        must: "CVE-2026-25537",
+        name: "nbf of the wrong type",
+        bend: |c, _| c["nbf"] = json!("0"),
+    },
+];
+
 #[test]
 fn claims_that_must_be_right() {
-    struct Case {
-        must: &'static str,
-        name: &'static str,
-        bend: fn(&mut Value, &str),
-    }
     let setting = Setting::new();
     let issuer = setting.world.server.issuer.clone();
-    let cases = [
-        Case { must: "RFC7523-3", name: "iss of another", bend: |c, _| c["iss"] = json!("x") },
-        Case { must: "RFC7523-3", name: "sub of another", bend: |c, _| c["sub"] = json!("x") },
-        Case {
-            must: "RFC10070",
-            name: "aud is the token endpoint",
-            bend: |c, issuer| c["aud"] = json!(format!("{issuer}/token")),
-        },
-        Case {
-            must: "RFC10070",
-            name: "aud is an array",
-            bend: |c, issuer| c["aud"] = json!([issuer, "https://other.example"]),
-        },
-        Case {
-            must: "RFC7523-3",
-            name: "aud of another server",
-            bend: |c, _| c["aud"] = json!("https://other.example"),
-        },
-        Case {
-            must: "RFC7523-3",
-            name: "aud with a slash",
-            bend: |c, issuer| c["aud"] = json!(format!("{issuer}/")),
-        },
-        Case {
-            must: "RFC7523-3",
-            name: "expired",
-            bend: |c, _| c["exp"] = json!(wait::now_s() - 120),
-        },
-        Case {
-            must: "CVE-2026-25537",
-            name: "exp as text",
-            bend: |c, _| c["exp"] = json!((wait::now_s() + 60).to_string()),
-        },
-        Case {
-            must: "RFC7523-3",
-            name: "not valid yet",
-            bend: |c, _| c["nbf"] = json!(wait::now_s() + 120),
-        },
-        Case {
-            must: "FAPI2-5.3.2",
-            name: "made in the future",
-            bend: |c, _| c["iat"] = json!(wait::now_s() + 120),
-        },
-        Case {
-            must: "CVE-2026-25537",
-            name: "nbf of the wrong type",
-            bend: |c, _| c["nbf"] = json!("0"),
-        },
-    ];
-    for Case { must, name, bend } in cases {
+    for Case { must, name, bend } in CLAIMS {
         let mut claims = setting.claims();
         bend(&mut claims, &issuer);
         let answer = setting.present(&setting.key.sign(&claims));
-        assert_eq!((answer.status, answer.error().as_str()), (401, "invalid_client"), "{must}: {name}");
+        assert_eq!(
+            (answer.status, answer.error().as_str()),
+            (401, "invalid_client"),
+            "{must}: {name}"
+        );
     }
     for missing in ["iss", "sub", "aud", "exp", "jti"] {
         let mut claims = setting.claims();
@@ -171,7 +173,9 @@ fn signatures_that_must_not_count() {
     }
     Tokens::from(&setting.present(&good));
     // The other key is good for its own client.
-    Tokens::from(&setting.present(&other.sign(&assertion_claims(&setting.world.server, &stranger.id))));
+    Tokens::from(
+        &setting.present(&other.sign(&assertion_claims(&setting.world.server, &stranger.id))),
+    );
 }
 
 #[test]
@@ -183,10 +187,7 @@ fn the_form_around_it() {
     let cases: [(&str, Vec<(&str, &str)>); 3] = [
         ("no type", vec![("client_assertion", &fresh)]),
         ("no assertion", vec![("client_assertion_type", ASSERTION_TYPE)]),
-        (
-            "another type",
-            vec![("client_assertion_type", bearer), ("client_assertion", &fresh)],
-        ),
+        ("another type", vec![("client_assertion_type", bearer), ("client_assertion", &fresh)]),
     ];
     for (name, pairs) in cases {
         let answer = setting.present_with(&pairs);

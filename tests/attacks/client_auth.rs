@@ -46,7 +46,8 @@ fn wrong_credentials() {
 fn headers_that_are_not_basic() {
     let world = World::start();
     let url = world.server.url("/token");
-    for value in ["Basic", "Basic !!!", "Basic bm9jb2xvbg==", "Digest x=y", "Basic /////w==", "é"] {
+    for value in ["Basic", "Basic !!!", "Basic bm9jb2xvbg==", "Digest x=y", "Basic /////w==", "é"]
+    {
         let answer = Request::post(&url).header("Authorization", value).form(&[GRANT]).send();
         assert!(answer.status == 401 || answer.status == 400, "RFC7617-2: {value}");
         assert!(answer.error().starts_with("invalid_"), "RFC6749-5.2: {value}");
@@ -124,7 +125,8 @@ fn a_public_client_has_no_secret_to_guess() {
 #[test]
 fn a_public_client_gets_no_client_credentials() {
     let world = World::start();
-    let refused = with(service_metadata("orders:read"), &json!({ "token_endpoint_auth_method": "none" }));
+    let refused =
+        with(service_metadata("orders:read"), &json!({ "token_endpoint_auth_method": "none" }));
     let args = ["client", "create", "--metadata", "-"];
     let output = world.server.cli_with(&args, &refused.to_string());
     if output.status == 0 {

@@ -27,7 +27,8 @@ fn registered_origins_on_programs_endpoints_only() {
         Case { path: "/api/v1/clients", method: "GET", allowed: false },
     ];
     for Case { path, method, allowed } in cases {
-        for origin in [REGISTERED, "https://evil.example", "null", "https://spa.example.com.evil.example"]
+        for origin in
+            [REGISTERED, "https://evil.example", "null", "https://spa.example.com.evil.example"]
         {
             let url = world.server.url(path);
             let answer = Request::new(method, &url).header("Origin", origin).send();

@@ -70,9 +70,7 @@ fn sign_in_cannot_be_forged() {
     let theirs = other.open(&flow.url()).expect_form("login-form");
     let mut browser = Browser::default();
     let page = browser.open(&flow.url());
-    let fill = |form: Form| {
-        form.fill("username", "alice").fill("password", &world.alice.password)
-    };
+    let fill = |form: Form| form.fill("username", "alice").fill("password", &world.alice.password);
     for (name, form) in bent(&page.expect_form("login-form"), &theirs) {
         let answer = browser.click(&page, &fill(form), "login-submit");
         assert_eq!(answer.callback().map(|c| c.url), None, "login CSRF: {name}");
@@ -81,7 +79,8 @@ fn sign_in_cannot_be_forged() {
         assert_eq!(state.get("error"), "login_required", "login CSRF: {name}: {answer}");
     }
     // Without the cookie that came with the page, the form is nobody's.
-    let answer = Browser::default().click(&page, &fill(page.expect_form("login-form")), "login-submit");
+    let answer =
+        Browser::default().click(&page, &fill(page.expect_form("login-form")), "login-submit");
     assert!((400..500).contains(&answer.response.status), "login CSRF: no cookie: {answer}");
     let page = browser.open(&flow.url());
     browser.finish(page, &world.alice).expect_callback().code();

@@ -49,7 +49,8 @@ fn rfc8414_3_3_a_spoofed_host_changes_nothing() {
         ("X-Forwarded-Prefix", "/evil"),
     ];
     for (name, value) in spoofs {
-        for path in ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"] {
+        for path in ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"]
+        {
             let answer = Request::get(&world.server.url(path)).header(name, value).send();
             assert!(!answer.text().contains("evil.example"), "A35: {name}: {}", answer.text());
             if answer.status == 200 {

@@ -53,7 +53,8 @@ fn a_token_request_by_get() {
 #[test]
 fn unknown_paths_are_404() {
     let world = World::start();
-    for path in ["/nothing", "/token/", "/token/x", "//token", "/jwks.json", "/../etc/passwd", "/t/"]
+    for path in
+        ["/nothing", "/token/", "/token/x", "//token", "/jwks.json", "/../etc/passwd", "/t/"]
     {
         let answer = world.server.get(path);
         assert_eq!(answer.status, 404, "{path}");

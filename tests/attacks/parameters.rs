@@ -11,73 +11,75 @@ fn token(world: &World, body: Vec<u8>) -> Response {
     request.basic(&world.service.id, world.service.secret()).body(FORM, body).send()
 }
 
+struct Case {
+    must: &'static str,
+    name: &'static str,
+    body: &'static [u8],
+    want: &'static str,
+}
+
+const MALFORMED: [Case; 10] = [
+    Case { must: "RFC6749-5.2", name: "empty", body: b"", want: "invalid_request" },
+    Case {
+        must: "RFC6749-5.2",
+        name: "no grant_type",
+        body: b"scope=orders:read",
+        want: "invalid_request",
+    },
+    Case {
+        must: "RFC6749-3.2",
+        name: "grant_type twice",
+        body: b"grant_type=client_credentials&grant_type=client_credentials",
+        want: "invalid_request",
+    },
+    Case {
+        must: "RFC6749-3.2",
+        name: "scope twice",
+        body: b"grant_type=client_credentials&scope=orders:read&scope=orders:read",
+        want: "invalid_request",
+    },
+    Case {
+        must: "RFC6749-B",
+        name: "not UTF-8",
+        body: b"grant_type=client_credentials&scope=%ff%fe",
+        want: "invalid_",
+    },
+    Case {
+        must: "RFC6749-B",
+        name: "raw bytes that are not UTF-8",
+        body: b"grant_type=client_credentials&scope=\xc3\x28",
+        want: "invalid_",
+    },
+    Case {
+        must: "RFC6749-A.10",
+        name: "NUL in a value",
+        body: b"grant_type=client_credentials%00",
+        want: "",
+    },
+    Case {
+        must: "RFC9700-2.4",
+        name: "password",
+        body: b"grant_type=password&username=a&password=b",
+        want: "unsupported_grant_type",
+    },
+    Case {
+        must: "RFC6749-5.2",
+        name: "implicit",
+        body: b"grant_type=implicit",
+        want: "unsupported_grant_type",
+    },
+    Case {
+        must: "RFC6749-5.2",
+        name: "unknown URN",
+        body: b"grant_type=urn:example:magic",
+        want: "unsupported_grant_type",
+    },
+];
+
 #[test]
 fn token_requests_that_are_malformed() {
-    struct Case {
-        must: &'static str,
-        name: &'static str,
-        body: &'static [u8],
-        want: &'static str,
-    }
     let world = World::start();
-    let cases = [
-        Case { must: "RFC6749-5.2", name: "empty", body: b"", want: "invalid_request" },
-        Case {
-            must: "RFC6749-5.2",
-            name: "no grant_type",
-            body: b"scope=orders:read",
-            want: "invalid_request",
-        },
-        Case {
-            must: "RFC6749-3.2",
-            name: "grant_type twice",
-            body: b"grant_type=client_credentials&grant_type=client_credentials",
-            want: "invalid_request",
-        },
-        Case {
-            must: "RFC6749-3.2",
-            name: "scope twice",
-            body: b"grant_type=client_credentials&scope=orders:read&scope=orders:read",
-            want: "invalid_request",
-        },
-        Case {
-            must: "RFC6749-B",
-            name: "not UTF-8",
-            body: b"grant_type=client_credentials&scope=%ff%fe",
-            want: "invalid_",
-        },
-        Case {
-            must: "RFC6749-B",
-            name: "raw bytes that are not UTF-8",
-            body: b"grant_type=client_credentials&scope=\xc3\x28",
-            want: "invalid_",
-        },
-        Case {
-            must: "RFC6749-A.10",
-            name: "NUL in a value",
-            body: b"grant_type=client_credentials%00",
-            want: "",
-        },
-        Case {
-            must: "RFC9700-2.4",
-            name: "password",
-            body: b"grant_type=password&username=a&password=b",
-            want: "unsupported_grant_type",
-        },
-        Case {
-            must: "RFC6749-5.2",
-            name: "implicit",
-            body: b"grant_type=implicit",
-            want: "unsupported_grant_type",
-        },
-        Case {
-            must: "RFC6749-5.2",
-            name: "unknown URN",
-            body: b"grant_type=urn:example:magic",
-            want: "unsupported_grant_type",
-        },
-    ];
-    for Case { must, name, body, want } in cases {
+    for Case { must, name, body, want } in MALFORMED {
         let answer = token(&world, body.to_vec());
         assert_eq!(answer.status, 400, "{must}: {name}: {}", answer.text());
         assert!(answer.error().starts_with(want), "{must}: {name}: {}", answer.text());
@@ -202,7 +204,8 @@ fn codes_that_nobody_issued() {
     let world = World::start();
     let long = "x".repeat(4_000);
     let flow = Authorize::new(&world.server, &world.web);
-    for code in ["", "x", "kwc_", "kwc_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", &long, "\u{0}"] {
+    for code in ["", "x", "kwc_", "kwc_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", &long, "\u{0}"]
+    {
         let answer = world.server.redeem(&world.web, &flow, code);
         let want = if code.is_empty() { "invalid_request" } else { "invalid_" };
         assert_eq!(answer.status, 400, "RFC6749-5.2: {code:.20}");

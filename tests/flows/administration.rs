@@ -147,7 +147,8 @@ fn mistakes_are_problems() {
     let answer = api.post("/users", &unknown);
     assert!(answer.status == 400 || answer.status == 422, "CONTRACT-3: {}", answer.text());
     assert!(answer.text().contains("colour"), "names the field: {}", answer.text());
-    let bad = json!({ "redirect_uris": ["https://a.example/#x"], "grant_types": ["authorization_code"] });
+    let bad =
+        json!({ "redirect_uris": ["https://a.example/#x"], "grant_types": ["authorization_code"] });
     let answer = api.post("/clients", &bad);
     expect_problem(&answer, 400);
     assert!(answer.text().contains("redirect_uri"), "A2: {}", answer.text());

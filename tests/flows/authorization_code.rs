@@ -111,8 +111,10 @@ fn the_query_of_a_redirect_uri_stays() {
 fn the_port_of_a_loopback_address_may_vary() {
     let world = World::start();
     for registered in ["http://127.0.0.1/cb", "http://127.0.0.1:1234/cb", "http://[::1]/cb"] {
-        let metadata =
-            with(spa_metadata(), &json!({ "redirect_uris": [registered], "application_type": "native" }));
+        let metadata = with(
+            spa_metadata(),
+            &json!({ "redirect_uris": [registered], "application_type": "native" }),
+        );
         let client = world.server.client(&metadata);
         let host = if registered.contains("[::1]") { "[::1]" } else { "127.0.0.1" };
         let uri = format!("http://{host}:49152/cb");

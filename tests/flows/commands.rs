@@ -71,19 +71,17 @@ fn flags_are_named_after_the_fields() {
     assert!(created["client_secret"].is_null(), "RFC7591-3.2.1");
 }
 
-#[test]
-fn refusals_name_the_error_and_the_field() {
-    struct Case {
-        must: &'static str,
-        name: &'static str,
-        change: serde_json::Value,
-        want: [&'static str; 2],
-    }
-    let server = Server::start();
-    server.resource(crate::support::API, &["orders:read", "orders:write"], &[]);
+struct Case {
+    must: &'static str,
+    name: &'static str,
+    change: serde_json::Value,
+    want: [&'static str; 2],
+}
+
+fn refused_metadata() -> [Case; 10] {
     let uri = |uri: &str| json!({ "redirect_uris": [uri] });
     let redirect = ["invalid_redirect_uri", "redirect_uris"];
-    let cases = [
+    [
         Case {
             must: "RFC6749-3.1.2",
             name: "fragment",
@@ -139,9 +137,15 @@ fn refusals_name_the_error_and_the_field() {
             change: json!({ "jwks": { "keys": [] }, "jwks_uri": "https://a.example/jwks" }),
             want: ["invalid_client_metadata", "jwks"],
         },
-    ];
+    ]
+}
+
+#[test]
+fn refusals_name_the_error_and_the_field() {
+    let server = Server::start();
+    server.resource(crate::support::API, &["orders:read", "orders:write"], &[]);
     let args = ["client", "create", "--metadata", "-"];
-    for Case { must, name, change, want } in cases {
+    for Case { must, name, change, want } in refused_metadata() {
         let refused = server.cli_with(&args, &with(web_metadata(), &change).to_string());
         assert_eq!(refused.status, 1, "{must}: {name}: {}", refused.stdout);
         for word in want {
@@ -222,7 +226,8 @@ fn exit_statuses() {
     let folder = server.folder.join("fresh");
     std::fs::create_dir(&folder).expect("writable");
     let broken = folder.join("keywright.toml");
-    let text = "issuer = \"http://127.0.0.1:1\"\n[store]\nurl = \"sqlite:/proc/no/such/place.db\"\n";
+    let text =
+        "issuer = \"http://127.0.0.1:1\"\n[store]\nurl = \"sqlite:/proc/no/such/place.db\"\n";
     std::fs::write(&broken, text).expect("writable");
     let unreachable = std::process::Command::new(crate::support::server::program())
         .args(["client", "list", "--json", "--config"])

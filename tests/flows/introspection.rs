@@ -29,10 +29,8 @@ fn own_tokens_are_described() {
 fn who_may_ask() {
     let world = World::start();
     let server = &world.server;
-    let gateway = server.client(&with(
-        service_metadata("orders:read"),
-        &json!({ "keywright_introspects": [API] }),
-    ));
+    let gateway = server
+        .client(&with(service_metadata("orders:read"), &json!({ "keywright_introspects": [API] })));
     let other_api = "https://other.example.com";
     server.resource(other_api, &["other:read"], &[]);
     let stranger = server.client(&with(
@@ -87,10 +85,11 @@ fn anything_else_is_inactive() {
         let answer = world.server.introspect(&world.service, token);
         assert_eq!(answer, json!({ "active": false }), "RFC7662-2.2: {token:.20}");
     }
-    let expected = Tokens::from(&world.server.token(
-        &world.service,
-        &[("grant_type", "client_credentials"), ("scope", "orders:read")],
-    ));
+    let expected =
+        Tokens::from(&world.server.token(
+            &world.service,
+            &[("grant_type", "client_credentials"), ("scope", "orders:read")],
+        ));
     assert!(world.server.is_active(&world.service, expected.access()), "the server lives on");
     world.server.stop();
 }

@@ -69,7 +69,8 @@ fn metrics_take_no_label_from_a_request() {
 fn request_ids_are_the_server_s_own() {
     let world = World::start();
     let mut seen = HashSet::new();
-    for path in ["/jwks", "/userinfo", "/nowhere", "/authorize", "/.well-known/openid-configuration"]
+    for path in
+        ["/jwks", "/userinfo", "/nowhere", "/authorize", "/.well-known/openid-configuration"]
     {
         let answer =
             Request::get(&world.server.url(path)).header("X-Request-Id", "chosen-by-me").send();
@@ -164,9 +165,8 @@ fn the_environment_lies_over_the_file() {
     let world = World::in_server(server);
     let text = world.server.cli_plain(&["check", "--format", "json"], "");
     assert!(text.status == 0 || text.status == 1, "{text:?}");
-    let mut wrapped = Server::builder()
-        .under(&["env", "KEYWRIGHT_TOKENS__ACCESS_LIFETIME=3m"])
-        .start();
+    let mut wrapped =
+        Server::builder().under(&["env", "KEYWRIGHT_TOKENS__ACCESS_LIFETIME=3m"]).start();
     wrapped.resource("https://e.example.com", &["e:read"], &[]);
     let client = wrapped.client(&crate::support::world::service_metadata("e:read"));
     let tokens = wrapped.client_credentials(&client, "e:read");

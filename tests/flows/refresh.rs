@@ -120,9 +120,7 @@ fn late_retries_are_reuse() {
     let first = world.sign_in(&world.spa, OFFLINE);
     let start = wait::now_s();
     let child = Tokens::from(&world.server.refresh(&world.spa, first.refresh()));
-    wait::until_true(Duration::from_secs(6), "the window has passed", || {
-        wait::now_s() > start + 2
-    });
+    wait::until_true(Duration::from_secs(6), "the window has passed", || wait::now_s() > start + 2);
     world.server.refresh(&world.spa, first.refresh()).expect_error(400, "invalid_grant");
     world.server.refresh(&world.spa, child.refresh()).expect_error(400, "invalid_grant");
 }

@@ -140,7 +140,7 @@ fn the_issuer_is_in_the_audience_for_openid() {
     want.sort_unstable();
     assert_eq!(audience(tokens.access()), want, "CONTRACT-3: userinfo takes it");
     let bare = world.sign_in(&world.web, "openid");
-    assert_eq!(audience(bare.access()), [world.server.issuer.clone()], "CONTRACT-3");
+    assert_eq!(audience(bare.access()), std::slice::from_ref(&world.server.issuer), "CONTRACT-3");
 }
 
 #[test]

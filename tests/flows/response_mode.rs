@@ -55,7 +55,11 @@ fn response_types_beyond_code_are_refused() {
     let world = World::start();
     let cases = [
         Case { must: "RFC9700-2.1.2", value: Some("token"), want: "unsupported_response_type" },
-        Case { must: "RFC9700-2.1.2", value: Some("code token"), want: "unsupported_response_type" },
+        Case {
+            must: "RFC9700-2.1.2",
+            value: Some("code token"),
+            want: "unsupported_response_type",
+        },
         Case { must: "RFC9700-2.1.2", value: Some("id_token"), want: "unsupported_response_type" },
         Case { must: "RFC6749-3.1.1", value: Some("Code"), want: "unsupported_response_type" },
         Case { must: "RFC6749-4.1.2.1", value: Some(""), want: "invalid_request" },

@@ -44,14 +44,17 @@ fn the_code_flow_runs_in_a_tenant() {
     let (world, issuer) = world();
     let server = &world.server;
     let bob = server.user_in(&ACME, "bob");
-    let client = server.client_in(&ACME, &with(web_metadata(), &json!({ "scope": "openid email" })));
+    let client =
+        server.client_in(&ACME, &with(web_metadata(), &json!({ "scope": "openid email" })));
     let flow = Authorize::at(&issuer, &client).scope("openid email");
     let callback = Browser::default().authorize(&flow, &bob);
     assert_eq!(callback.get("iss"), issuer, "RFC9207-2");
     let url = format!("{issuer}/token");
     let pairs = redemption(&flow, callback.code());
     // The code of one issuer is nothing to another.
-    authenticated(&server.url("/token"), &client, &pairs).send().expect_error(401, "invalid_client");
+    authenticated(&server.url("/token"), &client, &pairs)
+        .send()
+        .expect_error(401, "invalid_client");
     let tokens = Tokens::from(&authenticated(&url, &client, &pairs).send());
     assert_eq!(jwt::verify(&issuer, tokens.id())["iss"], json!(issuer), "OIDCC-2");
     let userinfo = |issuer: &str| {
@@ -66,7 +69,8 @@ fn users_and_clients_are_not_shared() {
     let server = &world.server;
     let client = server.client_in(&ACME, &service_metadata(""));
     let grant = [("grant_type", "client_credentials")];
-    let at = |issuer: &str, client| authenticated(&format!("{issuer}/token"), client, &grant).send();
+    let at =
+        |issuer: &str, client| authenticated(&format!("{issuer}/token"), client, &grant).send();
     at(&server.issuer, &client).expect_error(401, "invalid_client");
     at(&issuer, &world.service).expect_error(401, "invalid_client");
     Tokens::from(&at(&issuer, &client));

@@ -87,7 +87,8 @@ fn an_expired_token_is_called_expired() {
     use crate::support::{Server, wait};
     use std::time::Duration;
 
-    let world = World::in_server(Server::builder().set("tokens", "access_lifetime = \"2s\"").start());
+    let world =
+        World::in_server(Server::builder().set("tokens", "access_lifetime = \"2s\"").start());
     let tokens = world.sign_in(&world.web, "openid");
     assert_eq!(world.server.userinfo(tokens.access()).status, 200, "alive at first");
     let refused = wait::until(Duration::from_secs(20), "it expires", || {

@@ -35,15 +35,10 @@ impl Jar {
             .collect();
         (!pairs.is_empty()).then(|| pairs.join("; "))
     }
-
-    pub(crate) fn names(&self) -> Vec<&str> {
-        self.0.keys().map(|(name, _)| name.as_str()).collect()
-    }
 }
 
 fn attribute<'a>(attributes: &[&'a str], name: &str) -> Option<&'a str> {
-    let named = |a: &&&'a str| {
-        a.split_once('=').is_some_and(|(found, _)| found.eq_ignore_ascii_case(name))
-    };
+    let named =
+        |a: &&&'a str| a.split_once('=').is_some_and(|(found, _)| found.eq_ignore_ascii_case(name));
     attributes.iter().find(named).and_then(|a| a.split_once('=')).map(|(_, value)| value)
 }

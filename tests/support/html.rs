@@ -220,15 +220,12 @@ pub(crate) fn unescape(text: &str) -> String {
         plain.push_str(&rest[..at]);
         rest = &rest[at..];
         let known = rest[..rest.len().min(10)].find(';').and_then(|end| entity(&rest[1..end]));
-        match known {
-            Some(c) => {
-                plain.push(c);
-                rest = &rest[rest.find(';').expect("just found") + 1..];
-            }
-            None => {
-                plain.push('&');
-                rest = &rest[1..];
-            }
+        if let Some(c) = known {
+            plain.push(c);
+            rest = &rest[rest.find(';').expect("just found") + 1..];
+        } else {
+            plain.push('&');
+            rest = &rest[1..];
         }
     }
     plain + rest

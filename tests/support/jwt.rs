@@ -3,7 +3,7 @@
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde_json::{Value, json};
@@ -67,7 +67,8 @@ pub(crate) fn segment(document: &Value) -> String {
 pub(crate) struct Key {
     private: EncodingKey,
     pub(crate) public: Value,
-    kid: String,
+    pub(crate) kid: String,
+    der: Vec<u8>,
 }
 
 impl Key {
@@ -83,7 +84,14 @@ impl Key {
             "x": URL_SAFE_NO_PAD.encode(&point[1..33]),
             "y": URL_SAFE_NO_PAD.encode(&point[33..65]),
         });
-        Self { private: EncodingKey::from_ec_der(der.as_ref()), public, kid }
+        let private = EncodingKey::from_ec_der(der.as_ref());
+        Self { private, public, kid, der: der.as_ref().to_vec() }
+    }
+
+    /// The private key as other people's programs read it, PKCS #8 in PEM.
+    pub(crate) fn pem(&self) -> String {
+        let text = STANDARD.encode(&self.der);
+        format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n")
     }
 
     /// The set that a client registers.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{secrets, wait};
 
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// Runs a script of this folder under node.
 #[track_caller]

@@ -36,10 +36,8 @@ static SEEN: Mutex<BTreeMap<String, HashSet<String>>> = Mutex::new(BTreeMap::new
 
 /// Where logs, screenshots and the list of secrets go.
 pub(crate) fn output() -> PathBuf {
-    let folder = std::env::var_os("KEYWRIGHT_TEST_OUTPUT").map_or_else(
-        || super::server::target().join("test-output"),
-        PathBuf::from,
-    );
+    let folder = std::env::var_os("KEYWRIGHT_TEST_OUTPUT")
+        .map_or_else(|| super::server::target().join("test-output"), PathBuf::from);
     std::fs::create_dir_all(&folder).expect("the output folder can be made");
     folder
 }

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::http::{Request, Response};
 use super::{secrets, wait};
 
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 /// CONTRACT §5: SIGTERM drains and exits 0 within 10 s.
 const STOP: Duration = Duration::from_secs(10);
 
@@ -72,10 +72,10 @@ impl Builder {
         let mut last = "";
         for (section, lines) in &settings {
             if *section != last {
-                text += &format!("\n[{section}]\n");
+                text.extend(["\n[", section, "]\n"]);
                 last = section;
             }
-            text += &format!("{lines}\n");
+            text.extend([lines, "\n"]);
         }
         let config = folder.join("keywright.toml");
         std::fs::write(&config, text).expect("writable");
@@ -188,10 +188,8 @@ impl Server {
 
     /// The log so far.
     pub(crate) fn log_text(&self) -> String {
-        std::fs::read(&self.log).map_or_else(
-            |_| String::new(),
-            |bytes| String::from_utf8_lossy(&bytes).into_owned(),
-        )
+        std::fs::read(&self.log)
+            .map_or_else(|_| String::new(), |bytes| String::from_utf8_lossy(&bytes).into_owned())
     }
 
     pub(crate) fn assert_no_secret_in_log(&self) {

@@ -93,9 +93,7 @@ impl Server {
 
     #[track_caller]
     pub(crate) fn client_credentials(&self, client: &Client, scope: &str) -> Tokens {
-        Tokens::from(
-            &self.token(client, &[("grant_type", "client_credentials"), ("scope", scope)]),
-        )
+        Tokens::from(&self.token(client, &[("grant_type", "client_credentials"), ("scope", scope)]))
     }
 
     pub(crate) fn introspect(&self, client: &Client, token: &str) -> Value {
