@@ -21,6 +21,13 @@ const SCRIPTS: &[&str] = &[".mjs", ".py"];
 const TESTS: &str = "tests/";
 const OWN: &str = "xtask/";
 
+/// What a whole file is for. One for the product may still end in its unit tests.
+#[derive(Clone, Copy, Debug)]
+enum Role {
+    Product,
+    Tests,
+}
+
 pub(crate) fn write() -> Result<Verdict> {
     let tree = open()?;
     let page = render(&tree)?;
@@ -49,8 +56,17 @@ fn open() -> Result<Tree> {
 
 fn render(tree: &Tree) -> Result<String> {
     let mut coverage = Coverage::default();
+    let mut sources = Vec::new();
     for path in tree.files_ending(&[".rs"]).filter(|path| !path.starts_with(OWN)) {
-        add_rust(&mut coverage, path, &tree.read(path)?);
+        sources.push((path, Source::new(&tree.read(path)?)));
+    }
+    let declared: Vec<String> =
+        sources.iter().flat_map(|(path, source)| test_modules(path, source)).collect();
+    for (path, source) in &sources {
+        let module = path.trim_end_matches(".rs").trim_end_matches("/mod");
+        let for_tests = is_test(path) || declared.iter().any(|tests| within(module, tests));
+        let role = if for_tests { Role::Tests } else { Role::Product };
+        add_rust(&mut coverage, path, source, role);
     }
     for path in tree.files_ending(SCRIPTS).filter(|path| path.starts_with(TESTS)) {
         for (at, line) in tree.read(path)?.lines().enumerate() {
@@ -62,12 +78,32 @@ fn render(tree: &Tree) -> Result<String> {
     Ok(coverage.page())
 }
 
+/// A file of tests by its place: the integration crate's, or a crate's own `tests/`.
+fn is_test(path: &str) -> bool {
+    path.starts_with(TESTS) || path.contains("/tests/") || path.ends_with("/tests.rs")
+}
+
+/// What a file declares as built for tests only, as paths without `.rs`.
+fn test_modules(path: &str, source: &Source) -> Vec<String> {
+    let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
+    let folder = match file {
+        "lib.rs" | "main.rs" | "mod.rs" => folder.to_owned(),
+        _ => path.trim_end_matches(".rs").to_owned(),
+    };
+    source.test_files().map(|name| format!("{folder}/{name}")).collect()
+}
+
+fn within(module: &str, parent: &str) -> bool {
+    module.strip_prefix(parent).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// Comments and literals cite; so do the names of tests. What stands in the test module, in a
 /// file of tests or in the integration crate is a test, all else is code.
-fn add_rust(coverage: &mut Coverage, path: &str, text: &str) {
-    let source = Source::new(text);
-    let only_tests = path.starts_with(TESTS) || path.ends_with("/tests.rs");
-    let production = if only_tests { 0 } else { source.production_lines() };
+fn add_rust(coverage: &mut Coverage, path: &str, source: &Source, role: Role) {
+    let production = match role {
+        Role::Product => source.production_lines(),
+        Role::Tests => 0,
+    };
     for (number, line) in source.prose_lines() {
         for requirement in citation::in_text(line) {
             let place = Place::new(path, number);
@@ -91,7 +127,8 @@ mod tests {
 
     fn page(path: &str, text: &str) -> String {
         let mut coverage = Coverage::default();
-        add_rust(&mut coverage, path, text);
+        let role = if is_test(path) { Role::Tests } else { Role::Product };
+        add_rust(&mut coverage, path, &Source::new(text), role);
         coverage.page()
     }
 
@@ -112,6 +149,15 @@ mod tests {
     fn the_integration_crate_holds_tests_only() {
         let page = page("tests/flows/pkce.rs", "// RFC 7636 §4.6\n");
         assert!(page.contains("| - | [tests/flows/pkce.rs:1]"), "{page}");
+    }
+
+    #[test]
+    fn modules_for_tests_are_known_by_their_declaration() {
+        let source = Source::new("mod jws;\n#[cfg(test)]\nmod vectors;\n");
+        assert_eq!(test_modules("crates/a/src/lib.rs", &source), ["crates/a/src/vectors"]);
+        assert_eq!(test_modules("crates/a/src/b.rs", &source), ["crates/a/src/b/vectors"]);
+        assert!(within("crates/a/src/vectors/rsa", "crates/a/src/vectors"));
+        assert!(!within("crates/a/src/vectors_of_use", "crates/a/src/vectors"));
     }
 
     #[test]

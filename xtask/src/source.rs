@@ -47,13 +47,28 @@ impl Source {
 
     /// How many lines stand before the test module at the end of the file.
     pub(crate) fn production_lines(&self) -> usize {
+        let found = self.modules_for_tests().into_iter().find(|(_, module)| module.ends_with('{'));
+        found.map_or_else(|| self.code.lines().count(), |(at, _)| at)
+    }
+
+    /// The modules in files of their own that are built for tests only.
+    pub(crate) fn test_files(&self) -> impl Iterator<Item = &str> {
+        let modules = self.modules_for_tests().into_iter();
+        let names =
+            modules.filter_map(|(_, module)| module.strip_suffix(';')?.split(' ').next_back());
+        names.map(str::trim)
+    }
+
+    /// Each `mod` that is built for tests only, with the number of lines before its attribute.
+    fn modules_for_tests(&self) -> Vec<(usize, &str)> {
         let lines: Vec<&str> = self.code.lines().map(str::trim).collect();
-        let starts_tests = |at: usize| {
-            let rest = lines.iter().skip(at + 1).find(|line| !line.starts_with("#["));
-            let module = |line: &&str| line.starts_with("mod ") || line.contains(" mod ");
-            lines.get(at).is_some_and(|line| *line == "#[cfg(test)]") && rest.is_some_and(module)
-        };
-        (0..lines.len()).find(|at| starts_tests(*at)).unwrap_or(lines.len())
+        let mut found = Vec::new();
+        for (at, _) in lines.iter().enumerate().filter(|(_, line)| **line == "#[cfg(test)]") {
+            let item = lines.iter().skip(at + 1).find(|line| !line.starts_with("#["));
+            let module = item.filter(|line| line.starts_with("mod ") || line.contains(" mod "));
+            found.extend(module.map(|module| (at, *module)));
+        }
+        found
     }
 
     pub(crate) fn functions(&self) -> Vec<Function> {
@@ -158,7 +173,16 @@ mod tests {
         assert_eq!(Source::new(with).production_lines(), 2);
         let helper = "#[cfg(test)]\nfn only_for_tests() {}\nfn b() {}\n";
         assert_eq!(Source::new(helper).production_lines(), 3);
-        assert_eq!(Source::new("// #[cfg(test)]\n// mod tests\n").production_lines(), 2);
+        assert_eq!(Source::new("// #[cfg(test)]\n// mod tests {\n").production_lines(), 2);
+    }
+
+    #[test]
+    fn modules_in_other_files_do_not_end_it() {
+        let text = "mod a;\n#[cfg(test)]\npub(crate) mod vectors;\nfn b() {}\n";
+        let source = Source::new(text);
+        assert_eq!(source.production_lines(), 4);
+        assert_eq!(source.test_files().collect::<Vec<_>>(), ["vectors"]);
+        assert_eq!(Source::new("mod a;\n").test_files().count(), 0);
     }
 
     #[test]
