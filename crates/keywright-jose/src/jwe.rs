@@ -32,6 +32,8 @@ mod content;
 mod keys;
 mod management;
 mod parameters;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;

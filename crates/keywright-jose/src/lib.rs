@@ -58,6 +58,8 @@ pub mod jws;
 pub mod key;
 pub mod mac;
 pub mod seal;
+#[cfg(test)]
+mod wycheproof;
 
 pub use alg::Algorithm;
 pub use base64url::{Base64Error, base64url_decode, base64url_encode};

@@ -1,5 +1,11 @@
 //! The examples of the JOSE RFCs, one by one; `vectors/README.md` says where each comes from.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a helper that fails fails its test"
+)]
+
 use keywright_jose::jwe::{
     Allowed, ContentEncryption, DecryptionKey, JweError, KeyManagement, decrypt_compact,
 };

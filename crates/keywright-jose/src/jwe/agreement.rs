@@ -63,7 +63,10 @@ pub(crate) fn derive(
 }
 
 /// The Concat KDF with SHA-256, as RFC 7518 §4.6.2 fills it in.
-fn concat_kdf(secret: &[u8], context: &Context<'_>) -> Result<Zeroizing<Vec<u8>>, JweError> {
+pub(super) fn concat_kdf(
+    secret: &[u8],
+    context: &Context<'_>,
+) -> Result<Zeroizing<Vec<u8>>, JweError> {
     let bits = u32::try_from(context.key_len * 8).map_err(|_| JweError::NotDecrypted)?;
     let mut info = Vec::new();
     for part in [context.algorithm.as_bytes(), context.apu, context.apv] {
@@ -77,4 +80,37 @@ fn concat_kdf(secret: &[u8], context: &Context<'_>) -> Result<Zeroizing<Vec<u8>>
     sskdf_digest(kdf.ok_or(JweError::Unavailable)?, secret, &info, &mut key)
         .map_err(|_| JweError::NotDecrypted)?;
     Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jwe::{DecryptionKey, KeyManagement};
+    use crate::{Jwk, base64url_encode};
+
+    const ALICE: &str = r#"{"kty":"EC","crv":"P-256",
+        "x":"gI0GAILBdu7T53akrFmMyGcsF3n5dO7MmwNBHKW5SV0",
+        "y":"SLW_xSffzlPWrHEVI30DHM_4egVwt3NQqeUD7nMFpps",
+        "d":"0_NxaRPUMQoAJt50Gz8YiTr8gRTwyEaCumd-MToTmIo"}"#;
+    const BOB: &str = r#"{"kty":"EC","crv":"P-256",
+        "x":"weNJy2HscCSM6AEDTDg04biOvhFhyyWvOHQfeF_PxMQ",
+        "y":"e8lnCO-AlStT-NJVX-crhB7QRYhiix03illJOVAOyck",
+        "d":"VEmDZpDXXK8p8N0Cndsxs924q6nS1RXFASRl6BfUqdw"}"#;
+
+    fn agree(ours: &str, theirs: &Jwk) -> String {
+        let ours = DecryptionKey::from_jwk(KeyManagement::EcdhEs, ours.as_bytes()).unwrap();
+        let crate::jwe::keys::Secret::Agreement(private) = &ours.secret else { unreachable!() };
+        let context = Context { algorithm: "A128GCM", apu: b"Alice", apv: b"Bob", key_len: 16 };
+        base64url_encode(&derive(private, &theirs.key, &context).unwrap())
+    }
+
+    #[test]
+    fn rfc7518_c_both_sides_derive_the_printed_key() {
+        let public = |json: &str| {
+            let key = DecryptionKey::from_jwk(KeyManagement::EcdhEs, json.as_bytes()).unwrap();
+            key.public_jwk().unwrap().clone()
+        };
+        assert_eq!(agree(ALICE, &public(BOB)), "VqqN6vgjbSBcIijNcacQGg", "RFC7518-C");
+        assert_eq!(agree(BOB, &public(ALICE)), "VqqN6vgjbSBcIijNcacQGg", "RFC7518-C");
+    }
 }

@@ -169,3 +169,78 @@ fn cbc_tag(mac: hmac::Algorithm, key: &[u8], aad: &[u8], iv: &[u8], ciphertext: 
     tag.truncate(tag.len() / 2);
     tag
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAINTEXT: &[u8] = b"A cipher system must not be required to be secret, and it must be \
+        able to fall into the hands of the enemy without inconvenience";
+    const AAD: &[u8] = b"The second principle of Auguste Kerckhoffs";
+    const IV: &str = "1af38c2dc2b96ffdd86694092341bc04";
+
+    /// RFC 7518 B.1 to B.3: the ciphertext and the tag as printed there.
+    const PRINTED: [(ContentEncryption, &str, &str); 3] = [
+        (
+            ContentEncryption::A128CbcHs256,
+            "c80edfa32ddf39d5ef00c0b468834279a2e46a1b8049f792f76bfe54b903a9c9\
+             a94ac9b47ad2655c5f10f9aef71427e2fc6f9b3f399a221489f16362c7032336\
+             09d45ac69864e3321cf82935ac4096c86e133314c54019e8ca7980dfa4b9cf1b\
+             384c486f3a54c51078158ee5d79de59fbd34d848b3d69550a67646344427ade5\
+             4b8851ffb598f7f80074b9473c82e2db",
+            "652c3fa36b0a7c5b3219fab3a30bc1c4",
+        ),
+        (
+            ContentEncryption::A192CbcHs384,
+            "ea65da6b59e61edb419be62d19712ae5d303eeb50052d0dfd6697f77224c8edb\
+             000d279bdc14c1072654bd30944230c657bed4ca0c9f4a8466f22b226d174621\
+             4bf8cfc2400add9f5126e479663fc90b3bed787a2f0ffcbf3904be2a641d5c21\
+             05bfe591bae23b1d7449e532eef60a9ac8bb6c6b01d35d49787bcd57ef484927\
+             f280adc91ac0c4e79c7b11efc60054e3",
+            "8490ac0e58949bfe51875d733f93ac2075168039ccc733d7",
+        ),
+        (
+            ContentEncryption::A256CbcHs512,
+            "4affaaadb78c31c5da4b1b590d10ffbd3dd8d5d302423526912da037ecbcc7bd\
+             822c301dd67c373bccb584ad3e9279c2e6d12a1374b77f077553df829410446b\
+             36ebd97066296ae6427ea75c2e0846a11a09ccf5370dc80bfecbad28c73f09b3\
+             a3b75e662a2594410ae496b2e2e6609e31e6e02cc837f053d21f37ff4f51950b\
+             be2638d09dd7a4930930806d0703b1f6",
+            "4dd3b4c088a7f45c216839645b2012bf2e6269a8c56a816dbc1b267761955bc5",
+        ),
+    ];
+
+    fn hex(text: &str) -> Vec<u8> {
+        let nibbles: Vec<_> = text.chars().map(|c| c.to_digit(16).unwrap()).collect();
+        nibbles.chunks(2).map(|pair| u8::try_from(pair[0] * 16 + pair[1]).unwrap()).collect()
+    }
+
+    #[test]
+    fn rfc7518_b_opens_as_printed_and_not_with_a_changed_byte() {
+        for (enc, ciphertext, tag) in PRINTED {
+            let key: Vec<u8> = (0..=255).take(enc.key_len()).collect();
+            let sealed = || Sealed { iv: hex(IV), ciphertext: hex(ciphertext), tag: hex(tag) };
+            assert_eq!(*enc.open(&key, AAD, &sealed()).unwrap(), PLAINTEXT, "{}", enc.name());
+            let mut forged = [sealed(), sealed(), sealed()];
+            forged[0].iv[0] ^= 1;
+            forged[1].ciphertext[0] ^= 1;
+            forged[2].tag[0] ^= 1;
+            for sealed in forged {
+                assert_eq!(enc.open(&key, AAD, &sealed), Err(JweError::NotDecrypted));
+            }
+            assert_eq!(enc.open(&key, b"", &sealed()), Err(JweError::NotDecrypted));
+            assert_eq!(enc.open(&key[1..], AAD, &sealed()), Err(JweError::NotDecrypted));
+        }
+    }
+
+    #[test]
+    fn every_content_encryption_opens_what_it_sealed() {
+        for enc in ContentEncryption::ALL {
+            let key = random(enc.key_len()).unwrap();
+            for plaintext in [PLAINTEXT, b"", &[7; 16]] {
+                let sealed = enc.seal(&key, AAD, plaintext).unwrap();
+                assert_eq!(*enc.open(&key, AAD, &sealed).unwrap(), plaintext, "{}", enc.name());
+            }
+        }
+    }
+}

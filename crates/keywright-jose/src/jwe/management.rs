@@ -6,6 +6,7 @@ use aws_lc_rs::agreement::PrivateKey;
 use aws_lc_rs::key_wrap::{self, AesBlockCipher, AesKek, KeyWrap as _};
 use aws_lc_rs::rsa::{
     OAEP_SHA1_MGF1SHA1, OAEP_SHA256_MGF1SHA256, OaepAlgorithm, OaepPrivateDecryptingKey,
+    PrivateDecryptingKey,
 };
 use aws_lc_rs::{aead, pbkdf2};
 use serde_json::{Map, Value};
@@ -77,15 +78,7 @@ pub(super) fn unwrap(
             let derived = agreement::derive(private, &epk.key, &context)?;
             unwrap_or_use(key.alg, derived, wrapped)?
         }
-        Secret::Rsa(private) => {
-            let private = OaepPrivateDecryptingKey::new(private.clone());
-            let private = private.map_err(|_| JweError::NotDecrypted)?;
-            let mut cek = Zeroizing::new(vec![0; private.min_output_size()]);
-            let opened = private.decrypt(oaep(key.alg), wrapped, &mut cek, None);
-            let length = opened.map_err(|_| JweError::NotDecrypted)?.len();
-            cek.truncate(length);
-            cek
-        }
+        Secret::Rsa(private) => open_oaep(key.alg, private, wrapped)?,
         Secret::Symmetric(shared) => match key.alg {
             KeyManagement::A128GcmKw | KeyManagement::A256GcmKw => {
                 let (iv, tag) = (parameters.iv.clone(), parameters.tag.clone());
@@ -129,6 +122,21 @@ fn password_key(alg: KeyManagement, password: &[u8], parameters: &Parameters) ->
     key
 }
 
+/// RFC 7518 §4.3: no label; the hash decides the algorithm.
+pub(super) fn open_oaep(
+    alg: KeyManagement,
+    private: &PrivateDecryptingKey,
+    wrapped: &[u8],
+) -> Result<ContentKey, JweError> {
+    let private = OaepPrivateDecryptingKey::new(private.clone());
+    let private = private.map_err(|_| JweError::NotDecrypted)?;
+    let mut cek = Zeroizing::new(vec![0; private.min_output_size()]);
+    let opened = private.decrypt(oaep(alg), wrapped, &mut cek, None);
+    let length = opened.map_err(|_| JweError::NotDecrypted)?.len();
+    cek.truncate(length);
+    Ok(cek)
+}
+
 fn wrap_or_use(
     alg: KeyManagement,
     enc: ContentEncryption,
@@ -146,7 +154,7 @@ fn wrap_or_use(
     Ok((cek, wrapped))
 }
 
-fn unwrap_or_use(
+pub(super) fn unwrap_or_use(
     alg: KeyManagement,
     key: ContentKey,
     wrapped: &[u8],

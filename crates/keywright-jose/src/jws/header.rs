@@ -127,3 +127,50 @@ fn bare(media_type: &str) -> &str {
         _ => media_type,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc7515_4_1_9_media_types_with_and_without_prefix_in_any_case() {
+        for (one, other, same) in [
+            ("at+jwt", "at+jwt", true),
+            ("AT+JWT", "at+jwt", true),
+            ("application/at+jwt", "at+jwt", true),
+            ("Application/AT+jwt", "application/at+jwt", true),
+            ("at+jwt", "jwt", false),
+            ("text/at+jwt", "at+jwt", false),
+            ("application/a/at+jwt", "a/at+jwt", false),
+            ("application/", "", true),
+            ("", "at+jwt", false),
+        ] {
+            assert_eq!(same_media_type(one, other), same, "RFC7515-4.1.9: {one} {other}");
+        }
+    }
+
+    #[test]
+    fn a_key_sent_along_is_public_or_the_token_is_refused() {
+        let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+        let header = |rest: &str| {
+            format!(r#"{{"alg":"EdDSA","jwk":{{"kty":"OKP","crv":"Ed25519","x":"{x}"{rest}}}}}"#)
+        };
+        let read = Protected::parse(header("").as_bytes()).unwrap();
+        assert!(read.jwk.is_some(), "RFC9449-4.2");
+        let read = Protected::parse(header(r#","d":"AA""#).as_bytes());
+        assert_eq!(read.unwrap_err(), "jwk", "RFC9449-4.3");
+    }
+
+    #[test]
+    fn headers_have_bounds() {
+        let long = |len: usize| format!(r#"{{"alg":"ES256","x5c":["{}"]}}"#, "A".repeat(len));
+        assert!(Protected::parse(long(1000).as_bytes()).is_ok());
+        assert_eq!(
+            Protected::parse(long(MAX_HEADER_LEN).as_bytes()).unwrap_err(),
+            "header longer than 16 KiB"
+        );
+        let kid = |len: usize| format!(r#"{{"alg":"ES256","kid":"{}"}}"#, "k".repeat(len));
+        assert!(Protected::parse(kid(MAX_KID_LEN).as_bytes()).is_ok());
+        assert!(Protected::parse(kid(MAX_KID_LEN + 1).as_bytes()).is_err());
+    }
+}
