@@ -10,6 +10,7 @@ mod csrf;
 mod front_channel;
 mod injection;
 mod methods;
+mod outbound;
 mod pages;
 mod parameters;
 mod pkce;

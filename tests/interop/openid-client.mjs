@@ -46,7 +46,7 @@ async function lifeOfTokens(config, tokens) {
 }
 
 // A confidential client, by both ways to present a secret that it may be registered for.
-const web = await discover(env.WEB_ID, { client_secret: env.WEB_SECRET }, oidc.ClientSecretBasic(env.WEB_SECRET));
+const web = await discover(env.WEB_ID, {}, oidc.ClientSecretBasic(env.WEB_SECRET));
 oidc.enableNonRepudiationChecks(web);
 const person = new Person();
 const tokens = await codeFlow(web, env.WEB_REDIRECT_URI, person);
@@ -68,7 +68,8 @@ await lifeOfTokens(spa, await codeFlow(spa, env.SPA_REDIRECT_URI, new Person()))
 
 // Machines, by secret and by key.
 const service = await discover(env.SERVICE_ID, {}, oidc.ClientSecretBasic(env.SERVICE_SECRET));
-const machine = await oidc.clientCredentialsGrant(service, { scope: 'orders:read', resource: env.API });
+const wanted = { scope: 'orders:read', resource: env.API };
+const machine = await oidc.clientCredentialsGrant(service, wanted);
 assert.equal((await oidc.tokenIntrospection(service, machine.access_token)).active, true);
 await oidc.tokenRevocation(service, machine.access_token);
 assert.equal((await oidc.tokenIntrospection(service, machine.access_token)).active, false);

@@ -39,7 +39,7 @@ export class Person {
       if (answer.away) return answer.away;
       const login = form(answer.page, 'login-form', 'login-submit');
       const consent = form(answer.page, 'consent-form', 'consent-allow');
-      if (!login && !consent) throw new Error(`neither sign-in nor consent at ${answer.url.pathname}`);
+      if (!login && !consent) throw new Error(`an unknown page at ${answer.url.pathname}`);
       login?.pairs.set('username', process.env.USERNAME);
       login?.pairs.set('password', process.env.PASSWORD);
       const next = login ?? consent;

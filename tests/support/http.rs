@@ -28,7 +28,7 @@ pub(crate) struct Request {
 
 impl Request {
     pub(crate) fn new(method: &str, url: &str) -> Self {
-        let rest = url.strip_prefix("http://").expect("tests speak plain http on loopback");
+        let (_, rest) = url.split_once("://").expect("a whole address");
         let cut = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, target) = rest.split_at(cut);
         let slash = if target.starts_with('/') { "" } else { "/" };
@@ -92,7 +92,11 @@ impl Request {
         Ok(response)
     }
 
-    fn to_bytes(&self) -> Vec<u8> {
+    pub(crate) fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
         if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
             head.extend(["Host: ", &self.authority, "\r\n"]);
@@ -169,7 +173,8 @@ pub(crate) fn try_exchange(authority: &str, request: &[u8]) -> std::io::Result<R
     }
 }
 
-fn parse(bytes: &[u8]) -> std::io::Result<Response> {
+/// Takes a whole answer apart.
+pub(crate) fn parse(bytes: &[u8]) -> std::io::Result<Response> {
     let cut = bytes
         .windows(4)
         .position(|four| four == b"\r\n\r\n")

@@ -11,6 +11,7 @@ pub(crate) mod jwt;
 pub(crate) mod peers;
 pub(crate) mod secrets;
 pub(crate) mod server;
+pub(crate) mod tls;
 pub(crate) mod tokens;
 pub(crate) mod wait;
 pub(crate) mod world;

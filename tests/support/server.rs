@@ -34,6 +34,7 @@ pub(crate) struct Server {
 pub(crate) struct Builder {
     settings: Vec<(&'static str, String)>,
     data: Option<PathBuf>,
+    scheme: Option<&'static str>,
     wrapper: Vec<String>,
 }
 
@@ -50,6 +51,12 @@ impl Builder {
         self
     }
 
+    /// Makes the issuer an https address; the settings of `[tls]` are the test's.
+    pub(crate) fn https(mut self) -> Self {
+        self.scheme = Some("https");
+        self
+    }
+
     /// Runs the program under another one, such as a shell that sets a limit.
     pub(crate) fn under(mut self, wrapper: &[&str]) -> Self {
         self.wrapper = wrapper.iter().map(|&word| word.to_owned()).collect();
@@ -62,7 +69,7 @@ impl Builder {
         let folder = root.path().to_owned();
         let (listen, ops) = (free_address(), free_address());
         let data = self.data.unwrap_or_else(|| folder.join("data"));
-        let issuer = format!("http://{listen}");
+        let issuer = format!("{}://{listen}", self.scheme.unwrap_or("http"));
         let mut text = format!("issuer = \"{issuer}\"\n");
         let store = format!("url = \"sqlite:{}\"", data.join("keywright.db").display());
         let addresses = format!("listen = \"{listen}\"\nops_listen = \"{ops}\"");
@@ -114,7 +121,7 @@ impl Server {
     }
 
     pub(crate) fn authority(&self) -> &str {
-        self.issuer.strip_prefix("http://").expect("a loopback issuer")
+        self.issuer.split_once("://").expect("an address").1
     }
 
     pub(crate) fn get(&self, path: &str) -> Response {

@@ -1,0 +1,66 @@
+//! `demo`: what it prints is what really happened.
+
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::support::server::{free_address, program};
+use crate::support::{jwt, wait};
+
+/// A demo that is stopped whatever becomes of the test.
+struct Demo(Child);
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn word_with<'a>(text: &'a str, start: &str) -> Option<&'a str> {
+    let quotes = |c: char| c.is_whitespace() || "\"'`,".contains(c);
+    text.split(quotes).find(|word| word.starts_with(start))
+}
+
+#[test]
+fn it_ends_in_a_live_token() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let printed = folder.path().join("printed");
+    let out = std::fs::File::create(&printed).expect("writable");
+    let address = free_address();
+    let port = address.rsplit(':').next().expect("a port");
+    let child = Command::new(program())
+        .args(["demo", "--port", port, "--data"])
+        .arg(folder.path().join("data"))
+        .stdin(Stdio::null())
+        .stdout(out.try_clone().expect("a second handle"))
+        .stderr(out)
+        .spawn()
+        .expect("the program starts");
+    let mut demo = Demo(child);
+    let text = wait::until(Duration::from_mins(1), "it has printed a curl line", || {
+        let text = std::fs::read_to_string(&printed).unwrap_or_default();
+        let line = text.lines().any(|line| line.trim_start().starts_with("curl "));
+        (line && text.ends_with('\n')).then_some(text)
+    });
+    let token = word_with(&text, "eyJ").expect("CONTRACT-1: the token");
+    let claims = jwt::claims(token);
+    let issuer = claims["iss"].as_str().expect("iss");
+    assert!(issuer.contains(port), "CONTRACT-1: --port: {issuer}");
+    jwt::verify(issuer, token);
+    for claim in ["client_id", "scope", "jti"] {
+        assert!(text.contains(claims[claim].as_str().expect("text")), "decoded: {claim}");
+    }
+    let curl = text.lines().map(str::trim).find(|line| line.starts_with("curl ")).expect("found");
+    let pasted = Command::new("sh").args(["-c", &format!("{curl} --fail")]).output();
+    let pasted = pasted.expect("sh exists");
+    if String::from_utf8_lossy(&pasted.stderr).contains("not found") {
+        println!("skipped: there is no curl here to paste the line into");
+    } else {
+        assert!(pasted.status.success(), "CONTRACT-1: works as pasted: {pasted:?}");
+        assert!(!pasted.stdout.is_empty(), "the sample API answers");
+    }
+    let pid = demo.0.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().expect("kill exists").success());
+    let status = wait::until_or_kill(Duration::from_secs(15), &mut demo.0);
+    assert_eq!(status.code(), Some(0), "CONTRACT-1: Ctrl-C stops it");
+}
