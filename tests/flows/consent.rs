@@ -83,6 +83,24 @@ fn consent_is_asked_again_when_it_must_be() {
     browser.open(&asked.url()).expect_form("consent-form");
 }
 
+/// What is unticked later is withdrawn: the next request asks for it again.
+#[test]
+fn unticking_withdraws_what_was_granted_before() {
+    let world = World::start();
+    let mut browser = Browser::default();
+    let flow = || Authorize::new(&world.server, &world.web).scope("openid email orders:read");
+    browser.authorize(&flow(), &world.alice);
+    let silent = flow().set("prompt", "none");
+    assert_eq!(browser.open(&silent.url()).expect_callback().get("error"), "", "granted");
+    let page = browser.open(&flow().set("prompt", "consent").url());
+    let form = page.expect_form("consent-form").untick("email");
+    browser.submit(&page, &form, "consent-allow").expect_callback().code();
+    let callback = browser.open(&silent.url()).expect_callback();
+    assert_eq!(callback.get("error"), "consent_required", "CONTRACT-3: what was unticked");
+}
+
+/// The back button, and the same click again: whatever comes of it is an answer to the very same
+/// request, and worth no more than the first.
 #[test]
 fn a_consent_answers_only_its_own_request() {
     let world = World::start();
@@ -90,9 +108,12 @@ fn a_consent_answers_only_its_own_request() {
     let flow = Authorize::new(&world.server, &world.web).scope(SCOPE);
     let page = browser.open(&flow.url());
     let page = browser.sign_in(&page, &world.alice);
-    browser.allow(&page).expect_callback().code();
-    // The back button, and the same click again: no second code from one consent.
+    let first = browser.allow(&page).expect_callback();
     let again = browser.submit(&page, &page.expect_form("consent-form"), "consent-allow");
-    let code = again.callback().and_then(|c| c.parameters.get("code").cloned());
-    assert_eq!(code, None, "one consent, one code: {again}");
+    assert!(again.response.status < 500, "{again}");
+    if let Some(second) = again.callback() {
+        assert_eq!(second.get("state"), first.get("state"), "RFC6749-4.1.2: the same request");
+        assert!(flow.answers_to(&second.url), "the same client");
+    }
+    Tokens::from(&world.server.redeem(&world.web, &flow, first.code()));
 }

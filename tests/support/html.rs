@@ -248,3 +248,23 @@ fn entity(name: &str) -> Option<char> {
         }
     }
 }
+
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_sends_what_a_browser_would() {
+        let page = r#"<!-- <form id="no"> --><form id=f method="POST" action='/x?a=1&amp;b=2'>
+            <input type="hidden" name="csrf" value="&#x27;t&quot;>"><input name=user>
+            <input type=checkbox name="scope" value="a" checked><input type="checkbox" name=scope
+            value=b><button id="no" name="d" value="no">No</button>
+            <button id=yes name="d" value="yes">Yes</button></form><input name="outside">"#;
+        let form = forms(page).pop().expect("a form");
+        assert_eq!((form.action.as_str(), form.method.as_str()), ("/x?a=1&b=2", "post"));
+        let sent = form.clone().fill("user", "alice").click("yes");
+        let pairs = [("csrf", "'t\">"), ("user", "alice"), ("scope", "a"), ("d", "yes")];
+        assert_eq!(sent, pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        assert_eq!(form.boxes("scope"), ["a", "b"]);
+        assert_eq!(form.untick("a").click("no").len(), 3);
+    }
+}
