@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::support::jwt::{ASSERTION_TYPE, Key, assertion_claims};
 use crate::support::tls::{Canary, Certificates};
 use crate::support::world::{service_metadata, with};
-use crate::support::{Request, Response, Server, World};
+use crate::support::{Client, Request, Response, Server, World};
 
 fn ok(body: &str) -> Vec<u8> {
     let length = body.len();
@@ -13,22 +13,31 @@ fn ok(body: &str) -> Vec<u8> {
     format!("{head}\r\nContent-Length: {length}\r\n\r\n{body}").into_bytes()
 }
 
-/// Registers a client whose keys are at the address, and lets it ask for a token.
-fn ask(world: &World, key: &Key, address: &str) -> Response {
-    let client = world.server.client(&with(
+/// Registers a client whose keys are at the address.
+fn register(world: &World, address: &str) -> Client {
+    world.server.client(&with(
         service_metadata("orders:read"),
         &json!({
             "token_endpoint_auth_method": "private_key_jwt",
             "jwks_uri": format!("https://{address}/jwks"),
         }),
-    ));
-    let assertion = key.sign(&assertion_claims(&world.server, &client.id));
+    ))
+}
+
+/// Lets a client ask for a token by its key.
+fn present(world: &World, key: &Key, client_id: &str) -> Response {
+    let assertion = key.sign(&assertion_claims(&world.server, client_id));
     let form = [
         ("grant_type", "client_credentials"),
         ("client_assertion_type", ASSERTION_TYPE),
         ("client_assertion", &assertion),
     ];
     Request::post(&world.server.url("/token")).form(&form).send()
+}
+
+fn ask(world: &World, key: &Key, address: &str) -> Response {
+    let client = register(world, address);
+    present(world, key, &client.id)
 }
 
 /// A server that may fetch from loopback and trusts the test's authority.
@@ -98,4 +107,21 @@ fn answers_are_bounded() {
     let gone = crate::support::server::free_address();
     ask(&world, &key, &gone).expect_error(401, "invalid_client");
     world.server.client_credentials(&world.service, "orders:read");
+}
+
+/// Whoever knows a client's name must not make the server fetch at every request.
+#[test]
+fn keys_are_not_fetched_for_every_request() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let certificates = Certificates::generate(folder.path());
+    let key = Key::generate();
+    let canary = Canary::serve(&certificates, ok(&key.set().to_string()));
+    let world = open_world(&certificates);
+    let client = register(&world, &canary.address);
+    for _ in 0..10 {
+        assert_eq!(present(&world, &key, &client.id).status, 200, "the right key");
+        let forged = Key::generate();
+        present(&world, &forged, &client.id).expect_error(401, "invalid_client");
+    }
+    assert!((1..=10).contains(&canary.hits()), "fetched {} times", canary.hits());
 }

@@ -131,6 +131,18 @@ fn guesses_at_a_client_s_secret_are_slowed_down() {
     world.server.client_credentials(&other, "orders:read");
 }
 
+/// Counters of one kind of guess are no counters of another: nobody locks a client out by typing
+/// its name where a person's belongs.
+#[test]
+fn a_username_cannot_name_a_client() {
+    let world = World::in_server(Server::builder().set("server", PROXY).start());
+    let odd = wrong(&format!("{}|127.0.0.1", world.service.id));
+    for n in 0..15 {
+        attempt(&world, &odd, &format!("203.0.113.{n}"));
+    }
+    world.server.client_credentials(&world.service, "orders:read");
+}
+
 /// A flood of passwords to be hashed fills a queue of limited length, not the memory.
 #[test]
 fn a_flood_of_sign_ins_gets_503_and_the_server_lives() {
