@@ -18,8 +18,8 @@ pub(crate) struct Side<'a> {
 pub(crate) struct Comparison {
     pub(crate) ours_us: f64,
     pub(crate) reference_us: f64,
-    /// Median of the pairs' ratios, not the ratio of the medians: neighbours disturb both halves of a
-    /// pair alike.
+    /// Median of the pairs' ratios, not the ratio of the medians: neighbours disturb both halves of
+    /// a pair alike.
     pub(crate) ratio: f64,
 }
 

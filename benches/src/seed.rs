@@ -1,4 +1,4 @@
-//! What the servers need to know: resources, clients and a person, through the program's own commands.
+//! What the servers need to know, through the program's own commands.
 
 use std::fs;
 use std::io::Write as _;

@@ -98,14 +98,14 @@ mod tests {
         Duration::from_millis(ms)
     }
 
-    /// A server that stands still for a second while ten requests fall due at 10 a second: those who
-    /// came late into the pause waited less, but nobody's wait is forgotten.
+    /// A server that stands still for a second while ten requests fall due: those who came late into
+    /// the pause waited less, but nobody's wait is forgotten.
     #[test]
     fn a_pause_is_charged_to_everybody_who_waited() {
         let mut tally = Tally::new();
         for turn in 0..10 {
             let due = ms(turn * 100);
-            // One connection: the first request takes the whole pause, the others are sent after it.
+            // One connection: the first request takes the whole pause, the others are sent after.
             let sent = if turn == 0 { due } else { ms(1000 + turn) };
             tally.record(Times { due, sent, done: ms(1001 + turn) }, Ok(()));
         }

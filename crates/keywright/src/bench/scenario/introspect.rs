@@ -9,7 +9,7 @@ use super::{Ground, Lease, Scenario, Shot, needed};
 use crate::bench::Stop;
 use crate::bench::http::{Answer, Failure};
 
-/// Several, so that the server answers about more than one token; few, so that they are quickly got.
+/// Several, so that it is about more than one token; few, so that they are quickly got.
 const TOKENS: u64 = 64;
 
 pub(super) struct Introspect {
