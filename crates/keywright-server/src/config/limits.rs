@@ -1,0 +1,104 @@
+//! `[limits]`: how much is too much.
+
+use std::time::Duration;
+
+use super::document::Document;
+use super::error::ConfigError;
+use super::setting::{Effect, Fallback, Section, Setting};
+
+/// How much is too much.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LimitsConfig {
+    /// Threads that check passwords.
+    pub password_threads: usize,
+    /// Sign-ins that may wait for such a thread.
+    pub password_queue: usize,
+    /// How long a sign-in lasts.
+    pub session_lifetime: Duration,
+    /// Connections at the same time.
+    pub connections: usize,
+    /// How long a request may take.
+    pub request_timeout: Duration,
+    /// How long running requests may take when the server stops.
+    pub drain: Duration,
+    /// Wrong passwords for one account in five minutes.
+    pub login_failures_per_account: u32,
+    /// Wrong passwords from one address in five minutes.
+    pub login_failures_per_address: u32,
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+pub(super) static SECTION: Section = Section {
+    name: "limits",
+    what: "How much is too much.",
+    settings: &[
+        Setting {
+            name: "password_threads",
+            fallback: Fallback::Unset { example: "2", meaning: "one for each processor" },
+            effect: Effect::Restart,
+            what: "Threads that check passwords; each check takes 19 MiB for some 50 ms.",
+        },
+        Setting {
+            name: "password_queue",
+            fallback: Fallback::Integer(64),
+            effect: Effect::Restart,
+            what: "Sign-ins that may wait for such a thread; the next one gets 503.",
+        },
+        Setting {
+            name: "session_lifetime",
+            fallback: Fallback::Text("12h"),
+            effect: Effect::Reload,
+            what: "How long a sign-in lasts.",
+        },
+        Setting {
+            name: "connections",
+            fallback: Fallback::Integer(10_000),
+            effect: Effect::Restart,
+            what: "Connections at the same time; the next one waits.",
+        },
+        Setting {
+            name: "request_timeout",
+            fallback: Fallback::Text("30s"),
+            effect: Effect::Restart,
+            what: "How long one request may take.",
+        },
+        Setting {
+            name: "drain",
+            fallback: Fallback::Text("8s"),
+            effect: Effect::Restart,
+            what: "How long running requests may take to end when the server is told to stop.",
+        },
+        Setting {
+            name: "login_failures_per_account",
+            fallback: Fallback::Integer(10),
+            effect: Effect::Reload,
+            what: "Wrong passwords for one account within five minutes before it must wait.",
+        },
+        Setting {
+            name: "login_failures_per_address",
+            fallback: Fallback::Integer(100),
+            effect: Effect::Reload,
+            what: "Wrong passwords from one address within five minutes before it must wait.",
+        },
+    ],
+    reserved: &[],
+};
+
+pub(super) fn read(document: &Document) -> Result<LimitsConfig, ConfigError> {
+    let given = |name| document.given(&SECTION, name);
+    let password_threads = match document.optional(&SECTION, "password_threads") {
+        Some(threads) => threads.count(1, 1024)?,
+        None => std::thread::available_parallelism().map_or(1, usize::from),
+    };
+    Ok(LimitsConfig {
+        password_threads,
+        password_queue: given("password_queue").count(0, 100_000)?,
+        session_lifetime: given("session_lifetime").duration(SECOND)?,
+        connections: given("connections").count(1, 1_000_000)?,
+        request_timeout: given("request_timeout").duration(SECOND)?,
+        drain: given("drain").duration(SECOND)?,
+        login_failures_per_account: given("login_failures_per_account").count(1, 1_000_000)?,
+        login_failures_per_address: given("login_failures_per_address").count(1, 1_000_000)?,
+    })
+}

@@ -1,0 +1,23 @@
+//! Which changes a running server cannot follow.
+
+use super::Config;
+
+/// The settings that differ and only count after a restart.
+pub fn changes_needing_restart(old: &Config, new: &Config) -> Vec<&'static str> {
+    let (was, is) = (&old.limits, &new.limits);
+    let changes = [
+        ("issuer", old.issuer != new.issuer),
+        ("server.listen", old.server.listen != new.server.listen),
+        ("server.ops_listen", old.server.ops_listen != new.server.ops_listen),
+        ("store.url", old.store != new.store),
+        ("keys.master", old.keys.master != new.keys.master),
+        ("limits.password_threads", was.password_threads != is.password_threads),
+        ("limits.password_queue", was.password_queue != is.password_queue),
+        ("limits.connections", was.connections != is.connections),
+        ("limits.request_timeout", was.request_timeout != is.request_timeout),
+        ("limits.drain", was.drain != is.drain),
+        ("telemetry.log", old.telemetry.log != new.telemetry.log),
+        ("telemetry.level", old.telemetry.level != new.telemetry.level),
+    ];
+    changes.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
+}
