@@ -1,7 +1,7 @@
 //! The compact serialisation: base64url parts with dots between them, and nothing else.
 
-/// The longest token that is looked at, in bytes. Real ones are 1 to 4 KiB; a JWE with a certificate
-/// chain in its header stays far below. (A 500 MB header is how CVE-2025-61920 worked.)
+/// The longest token that is looked at, in bytes. Real ones are 1 to 4 KiB; a JWE with a
+/// certificate chain in its header stays far below. (A 500 MB header is how CVE-2025-61920 worked.)
 pub const MAX_TOKEN_LEN: usize = 64 * 1024;
 
 /// Splits into exactly `N` parts, or says why not.

@@ -1,7 +1,7 @@
 //! JSON Web Encryption (RFC 7516), compact serialisation.
 //!
-//! Encryption is not authentication: whoever has a public key can encrypt to it. A request object or
-//! an ID token that must be from somebody is a JWS inside (RFC 7519 §5.2, CVE-2026-9793).
+//! Encryption is not authentication: whoever has a public key can encrypt to it. A request object
+//! or an ID token that must be from somebody is a JWS inside (RFC 7519 §5.2, CVE-2026-9793).
 //!
 //! ```
 //! use keywright_jose::jwe::{
@@ -34,6 +34,8 @@ mod management;
 mod parameters;
 #[cfg(test)]
 pub(crate) mod testing;
+
+use std::fmt;
 
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
@@ -70,7 +72,7 @@ pub enum JweError {
 }
 
 /// What is encrypted, and what the header says of it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Content<'a> {
     /// The bytes.
     pub plaintext: &'a [u8],
@@ -106,13 +108,19 @@ pub struct JweHeader {
 }
 
 /// A token that one of our keys opened. Who made it is not known.
-#[derive(Debug)]
 #[non_exhaustive]
 pub struct DecryptedJwe {
     /// The protected header.
     pub header: JweHeader,
     /// The content; wiped when dropped.
     pub plaintext: Zeroizing<Vec<u8>>,
+}
+
+/// Without the plaintext: what is `Debug` ends up in logs.
+impl fmt::Debug for DecryptedJwe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DecryptedJwe").field("header", &self.header).finish_non_exhaustive()
+    }
 }
 
 /// Encrypts to a key. The header has `alg`, `enc`, the key's `kid`, `typ` and `cty`.

@@ -1,19 +1,18 @@
 //! JSON Web Keys (RFC 7517), public ones: what other parties publish and what we publish.
 
 mod members;
+mod public_key;
 mod set;
 
 use std::fmt;
 
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ECDSA_P521_SHA512_FIXED, ParsedPublicKey,
-};
 use serde::de::DeserializeSeed as _;
 use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 pub(crate) use self::members::rsa_key;
+pub(crate) use self::public_key::{EcCurve, OkpCurve, PublicKey};
 pub use self::set::{JwkSet, MAX_KEYS, MAX_SET_LEN};
 use crate::json::{self, Strict};
 use crate::jwe::KeyManagement;
@@ -45,8 +44,8 @@ pub enum JwkError {
 /// A public key with its `kid`, `alg` and `use`.
 ///
 /// Parsing refuses what later code would otherwise have to remember to refuse: private members,
-/// points off the curve, RSA moduli outside 2048 to 8192 bits, exponents that are even or below 65537,
-/// an `alg` that does not fit the key. Members that the crate has no use for are dropped.
+/// points off the curve, RSA moduli outside 2048 to 8192 bits, exponents that are even or below
+/// 65537, an `alg` that does not fit the key. Members that the crate has no use for are dropped.
 ///
 /// ```
 /// use keywright_jose::{Jwk, JwkError};
@@ -78,39 +77,6 @@ pub enum KeyUse {
 pub(crate) enum KeyAlgorithm {
     Encryption(KeyManagement),
     Signature(Algorithm),
-}
-
-/// The key itself, checked.
-#[derive(Clone, Eq, PartialEq)]
-pub(crate) enum PublicKey {
-    /// An uncompressed point: 4, x, y.
-    Ec {
-        curve: EcCurve,
-        point: Vec<u8>,
-    },
-    Okp {
-        curve: OkpCurve,
-        x: [u8; 32],
-    },
-    Rsa {
-        n: Vec<u8>,
-        e: Vec<u8>,
-    },
-}
-
-/// The curves of RFC 7518 §6.2.1.1.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum EcCurve {
-    P256,
-    P384,
-    P521,
-}
-
-/// The curves of RFC 8037 §2 that are kept.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum OkpCurve {
-    Ed25519,
-    X25519,
 }
 
 impl Jwk {
@@ -228,72 +194,6 @@ impl fmt::Debug for Jwk {
             .field("use", &self.key_use)
             .field("thumbprint", &self.thumbprint())
             .finish_non_exhaustive()
-    }
-}
-
-impl PublicKey {
-    /// The signature algorithms that a key of this kind could serve.
-    pub(crate) fn signature_algorithms(&self) -> &'static [Algorithm] {
-        use Algorithm::{EdDsa, Es256, Es384, Es512, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
-        match self {
-            Self::Ec { curve: EcCurve::P256, .. } => &[Es256],
-            Self::Ec { curve: EcCurve::P384, .. } => &[Es384],
-            Self::Ec { curve: EcCurve::P521, .. } => &[Es512],
-            Self::Okp { curve: OkpCurve::Ed25519, .. } => &[EdDsa],
-            Self::Okp { curve: OkpCurve::X25519, .. } => &[],
-            Self::Rsa { .. } => &[Ps256, Ps384, Ps512, Rs256, Rs384, Rs512],
-        }
-    }
-
-    /// The key management algorithms that a key of this kind could serve.
-    pub(crate) fn encryption_algorithms(&self) -> &'static [KeyManagement] {
-        use KeyManagement::{EcdhEs, EcdhEsA128Kw, EcdhEsA256Kw, RsaOaep, RsaOaep256};
-        match self {
-            Self::Ec { .. } | Self::Okp { curve: OkpCurve::X25519, .. } => {
-                &[EcdhEs, EcdhEsA128Kw, EcdhEsA256Kw]
-            }
-            Self::Okp { curve: OkpCurve::Ed25519, .. } => &[],
-            Self::Rsa { .. } => &[RsaOaep, RsaOaep256],
-        }
-    }
-}
-
-impl EcCurve {
-    pub(crate) const ALL: [Self; 3] = [Self::P256, Self::P384, Self::P521];
-
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::P256 => "P-256",
-            Self::P384 => "P-384",
-            Self::P521 => "P-521",
-        }
-    }
-
-    /// Bytes in one coordinate (RFC 7518 §6.2.1.2).
-    pub(crate) const fn coordinate_len(self) -> usize {
-        match self {
-            Self::P256 => 32,
-            Self::P384 => 48,
-            Self::P521 => 66,
-        }
-    }
-
-    /// Whether the uncompressed point is on the curve and not at infinity.
-    fn contains(self, point: &[u8]) -> bool {
-        match self {
-            Self::P256 => ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).is_ok(),
-            Self::P384 => ParsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, point).is_ok(),
-            Self::P521 => ParsedPublicKey::new(&ECDSA_P521_SHA512_FIXED, point).is_ok(),
-        }
-    }
-}
-
-impl OkpCurve {
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Ed25519 => "Ed25519",
-            Self::X25519 => "X25519",
-        }
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod header;
 
+use std::fmt;
+
 pub use self::header::Header;
 pub(crate) use self::header::{Protected, header_json, members, take_text};
 pub use crate::compact::MAX_TOKEN_LEN;
@@ -70,14 +72,12 @@ pub(crate) fn compact_with<E>(
 /// let unsigned = "eyJhbGciOiJub25lIn0.e30."; // {"alg":"none"}
 /// assert_eq!(UnverifiedJws::parse(unsigned).unwrap_err(), JwsError::AlgorithmNotAllowed);
 /// ```
-#[derive(Debug)]
 pub struct UnverifiedJws<'a> {
     header: Header,
     parts: Parts<'a>,
 }
 
 /// The three parts, decoded; the header still as bytes.
-#[derive(Debug)]
 pub(crate) struct Parts<'a> {
     pub(crate) header: Vec<u8>,
     pub(crate) payload: Vec<u8>,
@@ -134,13 +134,26 @@ impl<'a> Parts<'a> {
 }
 
 /// A token whose signature fits. Whether its claims fit is for the caller to decide.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct VerifiedJws {
     /// The protected header.
     pub header: Header,
     /// The payload, decoded.
     pub payload: Vec<u8>,
     _proof: SignatureVerified,
+}
+
+// Neither prints its payload or signature: what is `Debug` ends up in logs.
+impl fmt::Debug for UnverifiedJws<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnverifiedJws").field("header", &self.header).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for VerifiedJws {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifiedJws").field("header", &self.header).finish_non_exhaustive()
+    }
 }
 
 #[cfg(test)]

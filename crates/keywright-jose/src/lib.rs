@@ -13,21 +13,22 @@
 //!
 //! Encryption of what the server keeps for itself (no JOSE around it) is [`seal`].
 //!
-//! **Architecture invariant:** no network, no clock, no async, no store. `exp` comes out as a number
-//! of seconds; whoever knows the time compares it. `jku`, `x5u` and `x5c` are never followed.
+//! **Architecture invariant:** no network, no clock, no async, no store. `exp` comes out as a
+//! number of seconds; whoever knows the time compares it. `jku`, `x5u` and `x5c` are never
+//! followed.
 //!
 //! **Architecture invariant:** an unverified token is [`UnverifiedJws`], a verified one is
-//! [`VerifiedJws`], and only [`UnverifiedJws::verify`] makes the second out of the first. The caller
-//! names the algorithms that it accepts; a key accepts those of its own type only; there is no
-//! `none`, and secret keys for HMAC are another type in another module, so a public key can
+//! [`VerifiedJws`], and only [`UnverifiedJws::verify`] makes the second out of the first. The
+//! caller names the algorithms that it accepts; a key accepts those of its own type only; there is
+//! no `none`, and secret keys for HMAC are another type in another module, so a public key can
 //! never be taken for a secret (RFC 8725 §2.1).
 //!
 //! **Architecture invariant:** absent is `None`, present but wrong is an error. JSON with a member
 //! named twice, base64url with padding or stray bits, points off the curve, RSA keys out of
 //! bounds and private members in public keys do not parse.
 //!
-//! Randomness is the one thing taken from outside: aws-lc-rs makes its own keys, salts and nonces, and
-//! a caller could only make them worse.
+//! Randomness is the one thing taken from outside: aws-lc-rs makes its own keys, salts and nonces,
+//! and a caller could only make them worse.
 //!
 //! Start with [`sign_compact`] and [`UnverifiedJws::parse`]:
 //!

@@ -1,7 +1,7 @@
 //! JWS with a shared secret (RFC 7518 §3.2): HS256, HS384, HS512.
 //!
-//! A module of its own on purpose: [`crate::Algorithm`] has no HMAC and [`HmacKey`] no public keys, so
-//! the confusion of the two (RFC 8725 §2.1) cannot be written down.
+//! A module of its own on purpose: [`crate::Algorithm`] has no HMAC and [`HmacKey`] no public keys,
+//! so the confusion of the two (RFC 8725 §2.1) cannot be written down.
 
 use std::fmt;
 
@@ -89,6 +89,12 @@ impl HmacKey {
         compact_with(&header, payload, |input| Ok(hmac::sign(&key, input).as_ref().to_vec()))
     }
 
+    /// Takes a token apart and verifies it in one step, where nothing in it is needed to find the
+    /// key.
+    pub fn verify(&self, token: &str, allowed: &[HmacAlgorithm]) -> Result<VerifiedMac, JwsError> {
+        UnverifiedMac::parse(token)?.verify(self, allowed)
+    }
+
     fn key(&self, alg: HmacAlgorithm) -> Option<hmac::Key> {
         let scheme = alg.scheme();
         (self.0.len() >= scheme.digest_algorithm().output_len())
@@ -115,7 +121,6 @@ pub struct MacHeader {
 }
 
 /// A token as somebody sent it. Nothing in it is true yet.
-#[derive(Debug)]
 pub struct UnverifiedMac<'a> {
     header: MacHeader,
     parts: Parts<'a>,
@@ -156,13 +161,26 @@ impl<'a> UnverifiedMac<'a> {
 }
 
 /// A token whose tag fits: its author knew the secret.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 pub struct VerifiedMac {
     /// The protected header.
     pub header: MacHeader,
     /// The payload, decoded.
     pub payload: Vec<u8>,
     _proof: TagVerified,
+}
+
+// Neither prints its payload or tag: what is `Debug` ends up in logs.
+impl fmt::Debug for UnverifiedMac<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnverifiedMac").field("header", &self.header).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for VerifiedMac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifiedMac").field("header", &self.header).finish_non_exhaustive()
+    }
 }
 
 /// Made by [`UnverifiedMac::verify`] only.

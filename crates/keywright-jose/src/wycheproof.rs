@@ -1,7 +1,7 @@
 //! Project Wycheproof's vectors, run through this crate's own functions wherever there is one.
 //!
-//! A `valid` case must pass and an `invalid` one must fail; `acceptable` ones may do either. What the
-//! crate refuses on purpose although it is valid is counted, so that it cannot grow unseen.
+//! A `valid` case must pass and an `invalid` one must fail; `acceptable` ones may do either. What
+//! the crate refuses on purpose although it is valid is counted, so that it cannot grow unseen.
 
 mod encryption;
 mod signatures;

@@ -9,8 +9,8 @@
 use keywright_jose::jwe::{DecryptionKey, EncryptionKey, KeyManagement};
 use keywright_jose::mac::HmacKey;
 use keywright_jose::{
-    Algorithm, Jwk, JwkError, JwkSet, JwsError, KeyError, SigningKey, UnverifiedJws, VerifyingKeys,
-    base64url_encode, sign_compact,
+    Algorithm, Claims, Jwk, JwkError, JwkSet, JwsError, KeyError, SigningKey, UnverifiedJws,
+    VerifyingKeys, base64url_encode, sign_compact,
 };
 use serde_json::{Value, json};
 
@@ -290,5 +290,24 @@ fn rfc7518_3_2_shared_secrets_have_the_length_of_the_digest() {
     ] {
         let made = DecryptionKey::symmetric(alg, &vec![7; len]);
         assert_eq!(made.is_ok(), fits, "{} {len}", alg.name());
+    }
+}
+
+/// What is `Debug` ends up in logs: no payload, no signature, no claim's value, no plaintext.
+#[test]
+fn nothing_prints_what_it_protects() {
+    let key = SigningKey::generate(Algorithm::EdDsa).unwrap();
+    let payload = br#"{"email":"alice@example.org"}"#;
+    let token = sign_compact(&key, None, payload).unwrap();
+    let keys = VerifyingKeys::new(&JwkSet::new(vec![key.public_jwk().clone()]));
+    let unverified = UnverifiedJws::parse(&token).unwrap();
+    let before = format!("{unverified:?} {keys:?}");
+    let verified = unverified.verify(&keys, &[Algorithm::EdDsa]).unwrap();
+    let claims = Claims::parse(&verified.payload).unwrap();
+    let secret = HmacKey::new(&[99; 32]).unwrap();
+    let printed = format!("{before} {verified:?} {claims:?} {secret:?}");
+    assert!(printed.contains(key.kid()) && printed.contains("email"));
+    for hidden in ["alice", "97, 108", "99, 99", token.rsplit('.').next().unwrap()] {
+        assert!(!printed.contains(hidden), "{hidden} in {printed}");
     }
 }

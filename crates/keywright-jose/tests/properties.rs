@@ -31,14 +31,23 @@ static PRIVATE: LazyLock<Vec<DecryptionKey>> = LazyLock::new(|| {
     pairs.iter().map(|alg| DecryptionKey::generate(*alg).unwrap()).collect()
 });
 
+/// Headers that are nearly right.
+const HEADER: &str = concat!(
+    r#"\{"alg":"(ES256|none|HS256|dir|A128KW)"(,"[a-z0-9]{1,5}":"#,
+    r#"("[ -~]{0,9}"|[0-9]{1,9}|null|\[\]|\{\})){0,4}\}"#,
+);
+
+/// Claims sets of one claim of any type.
+const CLAIM: &str = concat!(
+    r#"\{"(exp|aud|sub)":(-?[0-9]{1,25}(\.[0-9]{1,9})?(e-?[0-9]{1,3})?|"#,
+    r#""[ -~]{0,9}"|\["a",[0-9]\]|null)\}"#,
+);
+
 const ALL: Allowed<'_> = Allowed { alg: KeyManagement::ALL, enc: ContentEncryption::ALL };
 
 /// Text that looks enough like a token or a key to get past the first checks.
 fn nearly_a_token() -> impl Strategy<Value = String> {
-    let header = prop_oneof![
-        r#"\{"alg":"(ES256|none|HS256|dir|A128KW)"(,"[a-z0-9]{1,5}":("[ -~]{0,9}"|[0-9]{1,9}|null|\[\]|\{\})){0,4}\}"#,
-        ".{0,40}",
-    ];
+    let header = prop_oneof![HEADER, ".{0,40}",];
     let part = prop::collection::vec(any::<u8>(), 0..40);
     (header, prop::collection::vec(part, 0..6)).prop_map(|(header, parts)| {
         let rest: Vec<_> = parts.iter().map(|part| base64url_encode(part)).collect();
@@ -46,8 +55,12 @@ fn nearly_a_token() -> impl Strategy<Value = String> {
     })
 }
 
+fn cases(cases: u32) -> ProptestConfig {
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(512))]
 
     #[test]
     fn parsing_never_panics(text in prop_oneof![any::<String>(), nearly_a_token()]) {
@@ -67,7 +80,7 @@ proptest! {
     }
 
     #[test]
-    fn claims_accessors_never_panic(json in r#"\{"(exp|aud|sub)":(-?[0-9]{1,25}(\.[0-9]{1,9})?(e-?[0-9]{1,3})?|"[ -~]{0,9}"|\["a",[0-9]\]|null)\}"#) {
+    fn claims_accessors_never_panic(json in CLAIM) {
         if let Ok(claims) = Claims::parse(json.as_bytes()) {
             let absent = |name| claims.value(name).is_none();
             prop_assert_eq!(absent("exp"), matches!(claims.time("exp"), Ok(None)));
@@ -85,7 +98,12 @@ proptest! {
     }
 
     #[test]
-    fn sealing_round_trips(key: [u8; 32], aad: Vec<u8>, plaintext: Vec<u8>, at: prop::sample::Index) {
+    fn sealing_round_trips(
+        key: [u8; 32],
+        aad: Vec<u8>,
+        plaintext: Vec<u8>,
+        at: prop::sample::Index,
+    ) {
         let key = SealingKey::from_bytes(key);
         let mut sealed = key.seal(&aad, &plaintext).unwrap();
         prop_assert_eq!(&*key.open(&aad, &sealed).unwrap(), &plaintext);
@@ -96,7 +114,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(24))]
 
     #[test]
     fn every_algorithm_round_trips(payload: Vec<u8>, typ in prop::option::of("[ -~]{1,20}")) {
@@ -110,7 +128,11 @@ proptest! {
 
     /// Any other character anywhere, any byte lost, any byte added: refused.
     #[test]
-    fn a_changed_token_is_refused(at: prop::sample::Index, with in "[A-Za-z0-9_.=-]", payload: Vec<u8>) {
+    fn a_changed_token_is_refused(
+        at: prop::sample::Index,
+        with in "[A-Za-z0-9_.=-]",
+        payload: Vec<u8>,
+    ) {
         for (key, keys) in KEYS.iter() {
             let token = sign_compact(key, Some("JWT"), &payload).unwrap();
             let at = at.index(token.len());

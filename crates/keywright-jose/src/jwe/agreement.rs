@@ -45,8 +45,8 @@ pub(crate) fn public_of(private: &PrivateKey) -> Option<PublicKey> {
 
 /// Agrees with the peer and derives a key.
 ///
-/// Points off the curve did not become a [`PublicKey`] (RFC 8725 §3.4); an all-zero X25519 secret is
-/// refused by the library (RFC 7748 §6.1).
+/// Points off the curve did not become a [`PublicKey`] (RFC 8725 §3.4); an all-zero X25519 secret
+/// is refused by the library (RFC 7748 §6.1).
 pub(crate) fn derive(
     private: &PrivateKey,
     peer: &PublicKey,

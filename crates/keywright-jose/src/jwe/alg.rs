@@ -1,7 +1,7 @@
 //! The algorithms of RFC 7518 §4 and §5 that are kept.
 //!
-//! Left out: `RSA1_5` (RFC 8725 §3.2), everything with AES-192 key wrapping (not in aws-lc-rs, and nobody asks for
-//! it), compression (`zip`: CVE-2025-62706).
+//! Left out: `RSA1_5` (RFC 8725 §3.2), everything with AES-192 key wrapping (not in aws-lc-rs, and
+//! nobody asks for it), compression (`zip`: CVE-2025-62706).
 
 /// How the content key reaches the recipient (RFC 7518 §4).
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]

@@ -51,7 +51,8 @@ impl ContentEncryption {
             Scheme::CbcHmac { aes, mac } => {
                 let (mac_key, aes_key) = halves(key).ok_or(JweError::NotDecrypted)?;
                 let tag = cbc_tag(mac, mac_key, aad, &sealed.iv, &sealed.ciphertext);
-                // RFC 7518 §5.2.2.2: the tag first, in constant time; padding is looked at only then.
+                // RFC 7518 §5.2.2.2: the tag first, in constant time; padding is looked at only
+                // then.
                 if !bool::from(tag.ct_eq(&sealed.tag)) {
                     return Err(JweError::NotDecrypted);
                 }

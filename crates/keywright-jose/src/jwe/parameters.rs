@@ -1,4 +1,5 @@
-//! The header of a JWE: what every one has, and what its algorithm needs (RFC 7516 §4, RFC 7518 §4).
+//! The header of a JWE: what every one has, and what its algorithm needs (RFC 7516 §4, RFC 7518
+//! §4).
 
 use serde_json::{Map, Value};
 

@@ -17,15 +17,15 @@ pub const MAX_KEYS: usize = 64;
 
 /// A set of public keys.
 ///
-/// Keys of kinds that are not understood are skipped (RFC 7517 §5), so that a publisher may be ahead of
-/// us. Malformed keys, private members and two keys with one `kid` refuse the whole set.
+/// Keys of kinds that are not understood are skipped (RFC 7517 §5), so that a publisher may be
+/// ahead of us. Malformed keys, private members and two keys with one `kid` refuse the whole set.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct JwkSet {
     keys: Vec<Jwk>,
 }
 
 impl JwkSet {
-    /// Makes a set of keys that were parsed already.
+    /// Makes a set of keys that were parsed already; their names are the caller's business.
     pub fn new(keys: Vec<Jwk>) -> Self {
         Self { keys }
     }

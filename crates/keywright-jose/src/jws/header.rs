@@ -54,7 +54,8 @@ pub(crate) struct Protected {
 impl Protected {
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, &'static str> {
         let mut members = members(bytes)?;
-        // RFC 7797 §6: without `crit`, a receiver that does not know `b64` would verify other bytes.
+        // RFC 7797 §6: without `crit`, a receiver that does not know `b64` would verify other
+        // bytes.
         if members.get("b64").is_some_and(|b64| *b64 != Value::Bool(true)) {
             return Err("b64");
         }

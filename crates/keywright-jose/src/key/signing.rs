@@ -17,8 +17,9 @@ use crate::{Algorithm, Jwk, JwkError};
 
 /// A private key that signs with one algorithm.
 ///
-/// Parsed once: a signature costs what the primitive costs. Unless renamed, its `kid` is the RFC 7638
-/// thumbprint of its public half, so it needs no registry of names. It is not `Clone`; share it behind an `Arc`.
+/// Parsed once: a signature costs what the primitive costs. Unless renamed, its `kid` is the RFC
+/// 7638 thumbprint of its public half, so it needs no registry of names. It is not `Clone`; share
+/// it behind an `Arc`.
 ///
 /// ```
 /// use keywright_jose::{Algorithm, SigningKey};

@@ -17,7 +17,8 @@ pub const MAX_CANDIDATES: usize = 8;
 /// The verifying half of a JWK Set.
 ///
 /// One key, one algorithm: a key that says `alg` serves that algorithm only; one that does not
-/// serves those of its type and curve (RFC 8725 §3.1). Keys with `use` other than `sig` are left out.
+/// serves those of its type and curve (RFC 8725 §3.1). Keys with `use` other than `sig` are left
+/// out.
 #[derive(Default)]
 pub struct VerifyingKeys {
     entries: Vec<Entry>,
