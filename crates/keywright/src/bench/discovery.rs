@@ -41,7 +41,7 @@ impl Endpoints {
         let mut refusal = anyhow!("no metadata");
         for address in addresses(issuer)? {
             let request = Request::get(address.clone()).body(Full::new(Bytes::new()))?;
-            let answer = http.send_in_time(request).await;
+            let answer = http.send(request).await;
             let answer = answer.map_err(|why| anyhow!("{address}: {why}"))?;
             match Self::parse(issuer, address.clone(), &answer) {
                 Ok(endpoints) => return Ok(endpoints),

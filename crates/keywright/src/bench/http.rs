@@ -15,7 +15,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use serde::Deserialize;
 
-/// A request that takes longer, counted from its due time, has failed.
+/// A request that waits longer for a connection, or then for its answer, has failed.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 /// No answer of a token, introspection or metadata endpoint is nearly as long.
 const MAX_ANSWER_LEN: usize = 1 << 20;
@@ -85,6 +85,10 @@ impl Http {
     }
 
     pub(super) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer, Failure> {
+        tokio::time::timeout(TIMEOUT, self.exchange(request)).await.unwrap_or(Err(Failure::Timeout))
+    }
+
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answer, Failure> {
         let response = self.client.request(request).await.map_err(|error| {
             if error.is_connect() { Failure::Connect } else { Failure::Transport }
         })?;
@@ -92,14 +96,6 @@ impl Http {
         let body = Limited::new(response.into_body(), MAX_ANSWER_LEN).collect().await;
         let body = body.map_err(|_| Failure::Transport)?.to_bytes();
         Ok(Answer { status, body })
-    }
-
-    /// As [`Http::send`], within the time that a request has.
-    pub(super) async fn send_in_time(
-        &self,
-        request: Request<Full<Bytes>>,
-    ) -> Result<Answer, Failure> {
-        tokio::time::timeout(TIMEOUT, self.send(request)).await.map_err(|_| Failure::Timeout)?
     }
 }
 

@@ -57,6 +57,6 @@ async fn issue(
     turn: u64,
 ) -> Result<String, Failure> {
     let shot = issuing.shot(turn)?;
-    let answer = ground.http.send_in_time(shot.request).await?;
+    let answer = ground.http.send(shot.request).await?;
     Ok(parse_token(&answer)?.access_token)
 }
