@@ -6,6 +6,10 @@ use std::time::Duration;
 pub const REQUEST_BYTES_MAX: usize = 32 * 1024;
 /// One parameter, bytes: room for an ID token hint with many claims.
 pub const PARAMETER_BYTES_MAX: usize = 8 * 1024;
+/// A sealed flow in a page's address or form, bytes: an authorization request and a half.
+pub const FLOW_BYTES_MAX: usize = 24 * 1024;
+/// An authorization request, bytes: it must fit into a page's address after sealing.
+pub const AUTHORIZE_BYTES_MAX: usize = 14 * 1024;
 /// Parameters in one request.
 pub const PARAMETERS_MAX: usize = 64;
 /// `state`, bytes; clients pack their own data into it.

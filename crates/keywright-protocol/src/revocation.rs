@@ -125,9 +125,15 @@ impl RevocationSet {
         self.len() == 0
     }
 
-    /// Adds an entry; adding it twice changes nothing.
+    /// Adds the next entry of the log, in order; adding it twice changes nothing.
     pub fn insert(&mut self, entry: &RevocationEntry) {
         self.last_seq = self.last_seq.max(entry.seq);
+        self.learn(entry);
+    }
+
+    /// Adds an entry that this process has just written, before the log is followed to it: others
+    /// may have written between, so the place in the log stays.
+    pub fn learn(&mut self, entry: &RevocationEntry) {
         let tenant = self.tenants.entry(entry.tenant.clone()).or_default();
         let (named, until) = (&mut tenant.named, &mut tenant.until);
         match &entry.target {

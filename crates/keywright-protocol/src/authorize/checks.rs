@@ -58,7 +58,7 @@ const A: &[Entry] = &[Entry::Authorize];
 const AR: &[Entry] = &[Entry::Authorize, Entry::Resume];
 
 /// The rows: name, check, entry points. The first two decide who is told of a failure.
-pub const GRID: [(&str, Check, &[Entry]); 14] = [
+const GRID: [(&str, Check, &[Entry]); 14] = [
     ("client is known and enabled", check_client, AR),
     ("redirect_uri is registered", check_redirect_uri, AR),
     ("response_mode", check_response_mode, AR),
@@ -69,11 +69,16 @@ pub const GRID: [(&str, Check, &[Entry]); 14] = [
     ("client may use codes", check_grant_type, AR),
     ("PKCE", check_pkce, AR),
     ("scope and resource", check_scope, AR),
-    ("nonce", check_nonce, A),
+    ("nonce", check_nonce, AR),
     ("prompt and max_age", check_prompt, AR),
     ("id_token_hint", check_hint, AR),
     ("hints", check_hints, AR),
 ];
+
+/// The names of the rows, in order, for `explain`.
+pub fn rows() -> impl Iterator<Item = &'static str> {
+    GRID.into_iter().map(|(name, _, _)| name)
+}
 
 /// What the rows have found so far.
 #[derive(Debug, Default)]
@@ -94,7 +99,6 @@ pub fn check(
             check(params, context, &mut draft).map_err(|error| refuse(&draft, error))?;
         }
     }
-    nonce_of(params, &mut draft).map_err(|error| refuse(&draft, error))?;
     let missing = AuthorizeError::UnknownClient;
     draft.request.ok_or(Refusal::Page(missing))
 }
@@ -300,15 +304,16 @@ pub(crate) fn default_scope(
     allowed.of_resources().filtered(|name| catalog.belongs(resources, name))
 }
 
-fn check_nonce(params: &Params, _: &GridContext<'_>, _: &mut Draft) -> Result<(), AuthorizeError> {
-    match params.one("nonce")? {
-        Some(nonce) if nonce.len() > NONCE_BYTES_MAX => Err(RequestError::TooLarge("nonce").into()),
-        _ => Ok(()),
+fn check_nonce(
+    params: &Params,
+    _: &GridContext<'_>,
+    draft: &mut Draft,
+) -> Result<(), AuthorizeError> {
+    let nonce = params.one("nonce")?;
+    if nonce.is_some_and(|nonce| nonce.len() > NONCE_BYTES_MAX) {
+        return Err(RequestError::TooLarge("nonce").into());
     }
-}
-
-fn nonce_of(params: &Params, draft: &mut Draft) -> Result<(), AuthorizeError> {
-    draft.request()?.nonce = params.one("nonce")?.map(str::to_owned);
+    draft.request()?.nonce = nonce.map(str::to_owned);
     Ok(())
 }
 

@@ -48,3 +48,41 @@ pub enum AuthorizeError {
     #[error("somebody else is signed in")]
     WrongUser,
 }
+
+impl AuthorizeError {
+    /// The check that failed, for `explain`: a row of the grid, or what came after it.
+    pub fn check(&self) -> &'static str {
+        match self {
+            Self::UnknownClient | Self::Malformed(RequestError::Missing("client_id")) => {
+                "client is known and enabled"
+            }
+            Self::RedirectUriUnregistered
+            | Self::Malformed(RequestError::Missing("redirect_uri")) => {
+                "redirect_uri is registered"
+            }
+            Self::Malformed(RequestError::Malformed("response_mode")) => "response_mode",
+            Self::Malformed(RequestError::Malformed("state")) => "state",
+            Self::Malformed(RequestError::Repeated(_)) => "parameters are not repeated",
+            Self::Malformed(RequestError::Unsupported(_)) => "no request object",
+            Self::ResponseTypeUnsupported
+            | Self::Malformed(RequestError::Missing("response_type")) => "response_type is code",
+            Self::GrantTypeNotAllowed => "client may use codes",
+            Self::Malformed(
+                RequestError::Missing("code_challenge")
+                | RequestError::Malformed("code_challenge" | "code_challenge_method"),
+            ) => "PKCE",
+            Self::ScopeNotAllowed | Self::ResourceUnknown => "scope and resource",
+            Self::Malformed(RequestError::Malformed("prompt" | "max_age")) => "prompt and max_age",
+            Self::Malformed(RequestError::Malformed("id_token_hint")) => "id_token_hint",
+            Self::LoginRequired | Self::WrongUser => "somebody is signed in",
+            Self::ConsentRequired | Self::AccessDenied => "consent",
+            Self::Malformed(_) => "request is well-formed",
+        }
+    }
+
+    /// All checks of an authorization request, in order.
+    pub fn checks(&self) -> impl Iterator<Item = &'static str> {
+        let before = std::iter::once("request is well-formed");
+        before.chain(checks::rows()).chain(["somebody is signed in", "consent"])
+    }
+}

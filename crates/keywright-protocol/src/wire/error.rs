@@ -14,6 +14,9 @@ macro_rules! error_codes {
         pub enum ErrorCode { $($(#[$doc])* $name,)* }
 
         impl ErrorCode {
+            /// Every code that this server sends.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
             /// The code on the wire.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $text,)* }
@@ -75,7 +78,7 @@ error_codes! {
     /// RFC 6749 §5.2.
     UnsupportedGrantType = "unsupported_grant_type", 400;
     /// HTTP: a body in another format.
-    UnsupportedMediaType = "invalid_request", 415;
+    UnsupportedMediaType = "invalid_request", 400;
     /// RFC 6749 §4.1.2.1.
     UnsupportedResponseType = "unsupported_response_type", 400;
     /// RFC 7009 §2.2.1.

@@ -2,7 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 
-use crate::limits::{PARAMETER_BYTES_MAX, PARAMETERS_MAX, REQUEST_BYTES_MAX};
+use crate::limits::{FLOW_BYTES_MAX, PARAMETER_BYTES_MAX, PARAMETERS_MAX, REQUEST_BYTES_MAX};
 
 /// What is malformed in a request, by the name of the parameter or header.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -35,6 +35,10 @@ impl Params {
     /// Refuses what is too large, not UTF-8, badly percent-encoded, or holds control characters:
     /// values travel on into headers, logs and pages.
     pub fn parse(raw: &[u8]) -> Result<Self, RequestError> {
+        Self::parse_within(raw, PARAMETER_BYTES_MAX)
+    }
+
+    fn parse_within(raw: &[u8], value_bytes_max: usize) -> Result<Self, RequestError> {
         if raw.len() > REQUEST_BYTES_MAX {
             return Err(RequestError::TooLarge("request"));
         }
@@ -42,12 +46,18 @@ impl Params {
         let mut params = Vec::new();
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            params.push((decode(name)?, decode(value)?));
+            params.push((decode(name, value_bytes_max)?, decode(value, value_bytes_max)?));
         }
         if params.len() > PARAMETERS_MAX {
             return Err(RequestError::TooLarge("request"));
         }
         Ok(Self(params))
+    }
+
+    /// Reads the query or form of a page of this server: as [`Self::parse`], with room for a sealed
+    /// flow, which is a third longer than the request inside it.
+    pub fn parse_page(raw: &[u8]) -> Result<Self, RequestError> {
+        Self::parse_within(raw, FLOW_BYTES_MAX)
     }
 
     /// The one value of a parameter; empty counts as absent, RFC 6749 §3.1.
@@ -103,7 +113,7 @@ fn known_name(name: &str) -> &'static str {
     KNOWN.into_iter().find(|known| *known == name).unwrap_or("a parameter")
 }
 
-fn decode(raw: &str) -> Result<String, RequestError> {
+fn decode(raw: &str, bytes_max: usize) -> Result<String, RequestError> {
     let spaced = raw.replace('+', " ");
     if !is_well_encoded(&spaced) {
         return Err(RequestError::Malformed("percent-encoding"));
@@ -111,7 +121,7 @@ fn decode(raw: &str) -> Result<String, RequestError> {
     let decoded = percent_decode_str(&spaced)
         .decode_utf8()
         .map_err(|_| RequestError::Malformed("encoding"))?;
-    if decoded.len() > PARAMETER_BYTES_MAX {
+    if decoded.len() > bytes_max {
         return Err(RequestError::TooLarge("a parameter"));
     }
     if decoded.chars().any(char::is_control) {

@@ -1,0 +1,379 @@
+//! What every request shares.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use keywright_jose::Algorithm;
+use keywright_protocol::grant::Lifetimes;
+use keywright_protocol::id::{Subject, TenantId};
+use keywright_protocol::resource::{ResourceCatalog, TokenFormat};
+use keywright_protocol::revocation::{RevocationEntry, RevocationSet};
+use keywright_protocol::tenant::Tenant;
+use keywright_protocol::time::Timestamp;
+use keywright_store::SharedStore;
+use keywright_store::change::{ChangeEntry, Changed, LogHeads};
+
+use crate::config::Config;
+use crate::environment::SharedEnvironment;
+use crate::error::ServerFault;
+use crate::explain::Notebook;
+use crate::keys::lifecycle::{self, KeySchedule};
+use crate::keys::{KeyRing, MasterKey};
+use crate::metrics::Metrics;
+use crate::outbound::Outbound;
+use crate::password::Passwords;
+use crate::tenants::{TenantParts, TenantSecrets, TenantState};
+use crate::throttle::Throttle;
+
+/// How many user names are remembered for introspection.
+const USERNAMES_MAX: usize = 100_000;
+/// The window of the throttles.
+const THROTTLE_WINDOW: Duration = Duration::from_secs(300);
+
+/// What every request shares: one per process.
+pub struct App {
+    /// The configuration; replaced on reload.
+    pub config: ArcSwap<Config>,
+    /// Clock and generator.
+    pub environment: SharedEnvironment,
+    /// The store.
+    pub store: SharedStore,
+    /// Buffered events and refused requests.
+    pub notebook: Notebook,
+    /// Metrics.
+    pub metrics: Metrics,
+    /// Slow hashing.
+    pub passwords: Passwords,
+    /// Guesses per account and per client.
+    pub guesses_by_name: Throttle,
+    /// Guesses per address.
+    pub guesses_by_address: Throttle,
+    /// Guarded fetches.
+    pub outbound: Outbound,
+    master: MasterKey,
+    tenants: ArcSwap<HashMap<TenantId, Arc<TenantState>>>,
+    revocations: RwLock<RevocationSet>,
+    followed_changes: Mutex<u64>,
+    usernames: Mutex<HashMap<Subject, String>>,
+}
+
+impl App {
+    /// Opens the store's contents: verifies the master key, loads every tenant, makes first keys.
+    ///
+    /// # Errors
+    /// The wrong master key, or a store that cannot be read; nothing is changed then.
+    pub async fn open(
+        config: Config,
+        store: SharedStore,
+        environment: SharedEnvironment,
+    ) -> Result<Arc<Self>, ServerFault> {
+        let secret = config.keys.master.read().map_err(|e| ServerFault::Key(e.to_string()))?;
+        let master = MasterKey::new(&secret);
+        master.verify(&store, &config.keys.master.to_string()).await?;
+        let limits = &config.limits;
+        let passwords =
+            Passwords::new(limits.password_threads, limits.password_queue, &*environment)?;
+        let outbound =
+            Outbound::new(&config.outbound).map_err(|e| ServerFault::Internal(e.to_string()))?;
+        let app = Arc::new(Self {
+            guesses_by_name: Throttle::new(limits.login_failures_per_account, THROTTLE_WINDOW),
+            guesses_by_address: Throttle::new(limits.login_failures_per_address, THROTTLE_WINDOW),
+            config: ArcSwap::from_pointee(config),
+            notebook: Notebook::start(Arc::clone(&store)),
+            environment,
+            store,
+            metrics: Metrics::default(),
+            passwords,
+            outbound,
+            master,
+            tenants: ArcSwap::from_pointee(HashMap::new()),
+            revocations: RwLock::new(RevocationSet::default()),
+            followed_changes: Mutex::new(0),
+            usernames: Mutex::new(HashMap::new()),
+        });
+        app.load_everything().await?;
+        Ok(app)
+    }
+
+    /// The moment.
+    pub fn now(&self) -> Timestamp {
+        self.environment.now()
+    }
+
+    /// The configured issuer, that of the default tenant.
+    pub fn root_issuer(&self) -> String {
+        self.config.load().issuer.clone()
+    }
+
+    /// The issuer of a tenant: DESIGN decision 1.
+    pub fn issuer_of(&self, tenant: &TenantId) -> String {
+        let root = self.root_issuer();
+        if tenant.is_default() { root } else { format!("{root}/t/{tenant}") }
+    }
+
+    /// A tenant by name, if it serves anybody.
+    pub fn tenant(&self, id: &TenantId) -> Option<Arc<TenantState>> {
+        self.tenants.load().get(id).filter(|state| !state.tenant.load().disabled).cloned()
+    }
+
+    /// A tenant by name, disabled or not.
+    pub fn any_tenant(&self, id: &TenantId) -> Option<Arc<TenantState>> {
+        self.tenants.load().get(id).cloned()
+    }
+
+    /// Every tenant, disabled or not.
+    pub fn tenants(&self) -> Vec<Arc<TenantState>> {
+        self.tenants.load().values().cloned().collect()
+    }
+
+    /// How long things live.
+    pub fn lifetimes(&self) -> Lifetimes {
+        let config = self.config.load();
+        Lifetimes {
+            access: config.tokens.access_lifetime,
+            code: config.tokens.code_lifetime,
+            refresh_absolute: config.tokens.refresh_absolute,
+            refresh_idle: config.tokens.refresh_idle,
+            refresh_retry: config.tokens.refresh_retry,
+        }
+    }
+
+    /// When the last access token issued until now is dead: how long a revocation must be known.
+    pub fn tokens_expire_at(&self, tenant: &TenantState, now: Timestamp) -> Timestamp {
+        // A minute more for validators whose clocks are behind.
+        now.plus(self.longest_token(tenant)).plus(Duration::from_secs(60))
+    }
+
+    fn longest_token(&self, tenant: &TenantState) -> Duration {
+        let default = self.config.load().tokens.access_lifetime;
+        let catalog = tenant.catalog.load();
+        let own = catalog.iter().filter_map(|r| r.lifetime_s.map(Duration::from_secs));
+        own.max().map_or(default, |longest| longest.max(default))
+    }
+
+    /// How a tenant's keys age.
+    pub fn key_schedule(&self, tenant: &TenantState) -> KeySchedule {
+        let config = self.config.load();
+        let longest = self.longest_token(tenant);
+        KeySchedule::new(config.keys.rotate_every, config.keys.announce, longest)
+    }
+
+    /// Asks the revocation log in memory.
+    pub fn with_revocations<T>(&self, ask: impl FnOnce(&RevocationSet) -> T) -> T {
+        let set = self.revocations.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        ask(&set)
+    }
+
+    /// Takes over what a commit of this process revoked.
+    pub fn learn(&self, entries: &[RevocationEntry]) {
+        if entries.is_empty() {
+            return;
+        }
+        let mut set = self.revocations.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for entry in entries {
+            set.learn(entry);
+            self.metrics.revoked(entry.target.kind());
+        }
+    }
+
+    /// Follows both logs to their end. What other processes changed is known afterwards.
+    pub async fn follow(&self) -> Result<LogHeads, ServerFault> {
+        self.follow_revocations().await?;
+        self.follow_changes().await?;
+        Ok(self.followed())
+    }
+
+    /// How far this process has followed.
+    pub fn followed(&self) -> LogHeads {
+        let change = self.followed_changes.lock().map_or(0, |seq| *seq);
+        LogHeads { change, revocation: self.with_revocations(RevocationSet::last_seq) }
+    }
+
+    /// Forgets revocations that can concern no living token.
+    pub fn forget_expired(&self, now: Timestamp) {
+        let mut set = self.revocations.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        set.forget_expired(now);
+        self.metrics.revocation_entries(set.len());
+    }
+
+    /// The name that a user signs in with: it never changes, so it is remembered.
+    pub async fn username(
+        &self,
+        tenant: &TenantId,
+        sub: &Subject,
+    ) -> Result<Option<String>, ServerFault> {
+        let known = self.usernames.lock().ok().and_then(|names| names.get(sub).cloned());
+        if known.is_some() {
+            return Ok(known);
+        }
+        let Some(user) = self.store.load_user(tenant, sub).await? else { return Ok(None) };
+        let name = user.username.as_str().to_owned();
+        if let Ok(mut names) = self.usernames.lock() {
+            if names.len() >= USERNAMES_MAX {
+                names.clear();
+            }
+            names.insert(sub.clone(), name.clone());
+        }
+        Ok(Some(name))
+    }
+
+    /// Makes the keys that a tenant's clients and resources ask for; keeps the rest in time.
+    pub async fn maintain_keys(&self, tenant: &TenantState) -> Result<(), ServerFault> {
+        let (id, now) = (tenant.id(), self.now());
+        let algorithms = algorithms_asked(tenant);
+        let schedule = self.key_schedule(tenant);
+        let changed =
+            lifecycle::maintain(&self.store, &self.master, &id, &algorithms, schedule, now).await?;
+        if changed || tenant.keys.load().is_stale(now) {
+            self.load_keys(tenant).await?;
+        }
+        for alg in algorithms {
+            let keys = tenant.keys.load();
+            let active = |key: &&crate::keys::ring::RingKey| key.key.alg() == alg;
+            let newest = keys.iter().filter(active).map(|k| k.times.active_at).max();
+            if let Some(since) = newest {
+                let age = now.since(since).as_secs();
+                self.metrics.key_age(alg.name(), i64::try_from(age).unwrap_or(i64::MAX));
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a new key sign at once, for one algorithm.
+    pub async fn rotate_key(
+        &self,
+        tenant: &TenantState,
+        alg: Algorithm,
+    ) -> Result<String, ServerFault> {
+        let (id, now, schedule) = (tenant.id(), self.now(), self.key_schedule(tenant));
+        let kid =
+            lifecycle::rotate_now(&self.store, &self.master, &id, alg, schedule, now).await?;
+        self.load_keys(tenant).await?;
+        Ok(kid)
+    }
+
+    async fn load_everything(&self) -> Result<(), ServerFault> {
+        // The heads first: what changes while everything is loaded is followed afterwards.
+        let heads = self.store.log_heads().await?;
+        if let Ok(mut seq) = self.followed_changes.lock() {
+            *seq = heads.change;
+        }
+        let tenants = self.store.list_tenants().await?;
+        let mut clients = self.store.all_clients().await?;
+        let mut loaded = HashMap::new();
+        for tenant in tenants {
+            let (own, others) = clients.into_iter().partition(|c| c.tenant == tenant.id);
+            clients = others;
+            let state = Arc::new(self.build_tenant(tenant, own).await?);
+            self.maintain_keys(&state).await?;
+            loaded.insert(state.id(), state);
+        }
+        self.tenants.store(Arc::new(loaded));
+        self.follow_revocations().await
+    }
+
+    async fn build_tenant(
+        &self,
+        tenant: Tenant,
+        clients: Vec<keywright_protocol::client::Client>,
+    ) -> Result<TenantState, ServerFault> {
+        let id = tenant.id.clone();
+        let root = self.master.tenant_root(&self.store, &id, &*self.environment).await?;
+        let keys = lifecycle::tenant_keys(&self.store, &id).await?;
+        Ok(TenantState::new(TenantParts {
+            issuer: self.issuer_of(&id),
+            secrets: TenantSecrets::derive(&root),
+            clients,
+            catalog: ResourceCatalog::new(self.store.list_resources(&id).await?),
+            keys: KeyRing::open(&keys, &self.master, self.now())?,
+            tenant,
+        }))
+    }
+
+    async fn load_keys(&self, tenant: &TenantState) -> Result<(), ServerFault> {
+        let keys = lifecycle::tenant_keys(&self.store, &tenant.id()).await?;
+        tenant.keys.store(Arc::new(KeyRing::open(&keys, &self.master, self.now())?));
+        Ok(())
+    }
+
+    async fn follow_revocations(&self) -> Result<(), ServerFault> {
+        loop {
+            let from = self.with_revocations(RevocationSet::last_seq);
+            let entries = self.store.revocations_since(from, 1000).await?;
+            if entries.is_empty() {
+                return Ok(());
+            }
+            let mut set =
+                self.revocations.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+            entries.iter().for_each(|entry| set.insert(entry));
+        }
+    }
+
+    async fn follow_changes(&self) -> Result<(), ServerFault> {
+        loop {
+            let from = self.followed_changes.lock().map_or(0, |seq| *seq);
+            let changes = self.store.changes_since(from, 1000).await?;
+            if changes.is_empty() {
+                return Ok(());
+            }
+            for entry in &changes {
+                self.apply(entry).await?;
+                if let Ok(mut seq) = self.followed_changes.lock() {
+                    *seq = (*seq).max(entry.seq);
+                }
+            }
+        }
+    }
+
+    async fn apply(&self, entry: &ChangeEntry) -> Result<(), ServerFault> {
+        let Some(tenant) = self.any_tenant(&entry.tenant) else {
+            return self.load_tenant(&entry.tenant).await;
+        };
+        match &entry.changed {
+            Changed::Client(id) => {
+                tenant.put_client(id, self.store.load_client(&entry.tenant, id).await?);
+                self.maintain_keys(&tenant).await
+            }
+            Changed::Keys => self.load_keys(&tenant).await,
+            Changed::Resources => {
+                let resources = self.store.list_resources(&entry.tenant).await?;
+                tenant.put_catalog(ResourceCatalog::new(resources));
+                self.maintain_keys(&tenant).await
+            }
+            Changed::Tenant => self.load_tenant(&entry.tenant).await,
+        }
+    }
+
+    /// Loads a new tenant, or a known one's own row.
+    async fn load_tenant(&self, id: &TenantId) -> Result<(), ServerFault> {
+        let found = self.store.list_tenants().await?.into_iter().find(|t| t.id == *id);
+        let Some(tenant) = found else { return Ok(()) };
+        if let Some(state) = self.any_tenant(id) {
+            state.tenant.store(Arc::new(tenant));
+            return Ok(());
+        }
+        let clients = self.store.all_clients().await?;
+        let own = clients.into_iter().filter(|c| c.tenant == *id).collect();
+        let state = Arc::new(self.build_tenant(tenant, own).await?);
+        self.maintain_keys(&state).await?;
+        self.tenants.rcu(|tenants| {
+            let mut tenants = HashMap::clone(tenants);
+            tenants.insert(id.clone(), Arc::clone(&state));
+            tenants
+        });
+        Ok(())
+    }
+}
+
+/// The algorithms for which a tenant needs keys: those of its clients and resources, the default of
+/// access tokens, and RS256, which OpenID Connect Discovery §3 requires.
+fn algorithms_asked(tenant: &TenantState) -> BTreeSet<Algorithm> {
+    let mut asked = BTreeSet::from([Algorithm::Es256, Algorithm::Rs256]);
+    let catalog = tenant.catalog.load();
+    let signed = catalog.iter().filter(|r| r.token_format == TokenFormat::Jwt);
+    asked.extend(signed.map(|r| r.alg));
+    asked.extend(tenant.clients().iter().map(|c| c.client.metadata.id_token_signed_response_alg));
+    asked
+}

@@ -1,0 +1,60 @@
+//! Access tokens that come back: opened or verified, in their lifetime, not revoked.
+
+use keywright_jose::{UnverifiedJws, base64url_decode};
+use keywright_protocol::claims::access_token::{AccessClaims, AccessTokenError, TYP};
+use keywright_protocol::client::metadata::SIGNING_ALGORITHMS;
+use keywright_protocol::token::OPAQUE_PREFIX;
+
+use crate::router::Ctx;
+
+/// Verifies an access token of this tenant, whoever it is for.
+pub fn verify(ctx: &Ctx, token: &str) -> Result<AccessClaims, AccessTokenError> {
+    let verdict = match token.strip_prefix(OPAQUE_PREFIX) {
+        Some(sealed) => open(ctx, sealed),
+        None => verify_signed(ctx, token),
+    };
+    ctx.app.metrics.validated(match &verdict {
+        Ok(_) => "ok",
+        Err(AccessTokenError::Expired) => "expired",
+        Err(AccessTokenError::Revoked) => "revoked",
+        Err(_) => "invalid",
+    });
+    verdict
+}
+
+fn open(ctx: &Ctx, sealed: &str) -> Result<AccessClaims, AccessTokenError> {
+    let bytes = base64url_decode(sealed).map_err(|_| AccessTokenError::Malformed)?;
+    let payload = ctx
+        .tenant
+        .secrets
+        .opaque
+        .open(ctx.issuer().as_bytes(), &bytes)
+        .map_err(|_| AccessTokenError::Signature)?;
+    check(ctx, AccessClaims::parse(&payload)?, None)
+}
+
+fn verify_signed(ctx: &Ctx, token: &str) -> Result<AccessClaims, AccessTokenError> {
+    let jws = UnverifiedJws::parse(token).map_err(|_| AccessTokenError::Malformed)?;
+    // RFC 9068 §4, RFC 8725 §3.11: an ID token or an assertion is never an access token.
+    if !jws.header().typ_is(TYP) {
+        return Err(AccessTokenError::Malformed);
+    }
+    let keys = ctx.tenant.keys.load();
+    let verified = jws
+        .verify(keys.verifying(), &SIGNING_ALGORITHMS)
+        .map_err(|_| AccessTokenError::Signature)?;
+    check(ctx, AccessClaims::parse(&verified.payload)?, verified.header.kid.as_deref())
+}
+
+fn check(
+    ctx: &Ctx,
+    claims: AccessClaims,
+    kid: Option<&str>,
+) -> Result<AccessClaims, AccessTokenError> {
+    claims.check(ctx.issuer(), ctx.now)?;
+    let facts = claims.facts(kid);
+    if ctx.app.with_revocations(|set| set.revokes(&ctx.origin.tenant, &facts)) {
+        return Err(AccessTokenError::Revoked);
+    }
+    Ok(claims)
+}

@@ -1,0 +1,111 @@
+//! Introspection, RFC 7662: an unseal or a verification, and a look at what is revoked.
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use keywright_protocol::audit::Record;
+use keywright_protocol::claims::AccessClaims;
+use keywright_protocol::claims::introspection::{Introspection, may_introspect};
+use keywright_protocol::client::{AuthenticatedClient, ClientAuthError};
+use keywright_protocol::id::Subject;
+use keywright_protocol::token::RefreshToken;
+use keywright_protocol::wire::introspect::IntrospectRequest;
+use keywright_store::audit::Recorded;
+use serde_json::json;
+
+use crate::endpoint::access_token::verify;
+use crate::endpoint::client::{credentials, prove};
+use crate::endpoint::form::read_form;
+use crate::endpoint::refuse;
+use crate::endpoint::response::{json_bytes, no_store};
+use crate::error::{Refused, ServerFault};
+use crate::router::Ctx;
+
+/// Answers `POST /introspect`.
+pub async fn introspect(ctx: Ctx, request: Request<Body>) -> Response {
+    match answer(&ctx, request).await {
+        Ok((active, body)) => {
+            ctx.app.metrics.introspected(active);
+            no_store(json_bytes(StatusCode::OK, body))
+        }
+        Err(refused) => refuse(&ctx, "introspect", None, &refused),
+    }
+}
+
+async fn answer(ctx: &Ctx, request: Request<Body>) -> Result<(bool, Bytes), Refused> {
+    let (params, headers) = read_form(request).await?;
+    let credentials = credentials(&headers, &params)?;
+    let client = prove(ctx, &credentials).await?;
+    // CONTRACT: a public client could be anybody.
+    if !client.client().is_confidential() {
+        return Err(ClientAuthError::NoCredentials.into());
+    }
+    spend_assertion(ctx, &client).await?;
+    let token = IntrospectRequest::parse(&params)?.token;
+    if let Some(refresh) = RefreshToken::parse(token) {
+        return introspect_refresh(ctx, &client, &refresh).await;
+    }
+    let claims = verify(ctx, token).ok().filter(|claims| may_introspect(client.client(), claims));
+    match claims {
+        Some(claims) => active(ctx, &claims).await,
+        None => inactive(),
+    }
+}
+
+/// An assertion is spent even where nothing else is committed.
+pub(super) async fn spend_assertion(
+    ctx: &Ctx,
+    client: &AuthenticatedClient,
+) -> Result<(), Refused> {
+    let Some(once) = client.once() else { return Ok(()) };
+    let record = Record { now: ctx.now, events: Vec::new(), once: Some(once.clone()) };
+    match ctx.app.store.record(record).await? {
+        Recorded::Committed(_) => Ok(()),
+        Recorded::AssertionReplayed => {
+            Err(ClientAuthError::AssertionInvalid("the assertion was used before").into())
+        }
+    }
+}
+
+async fn active(ctx: &Ctx, claims: &AccessClaims) -> Result<(bool, Bytes), Refused> {
+    let username = if claims.sub == claims.client_id {
+        None
+    } else {
+        let sub = Subject::from_trusted(claims.sub.as_str());
+        ctx.app.username(&ctx.origin.tenant, &sub).await?
+    };
+    let document = Introspection::active(claims, username.as_deref());
+    let body = serde_json::to_vec(&document).map_err(ServerFault::from)?;
+    Ok((true, Bytes::from(body)))
+}
+
+fn inactive() -> Result<(bool, Bytes), Refused> {
+    let body = serde_json::to_vec(&Introspection::inactive()).map_err(ServerFault::from)?;
+    Ok((false, Bytes::from(body)))
+}
+
+/// A refresh token is shown to its own client alone.
+async fn introspect_refresh(
+    ctx: &Ctx,
+    client: &AuthenticatedClient,
+    token: &RefreshToken,
+) -> Result<(bool, Bytes), Refused> {
+    let family = ctx.app.store.load_family(&ctx.origin.tenant, &token.family()).await?;
+    let live = family.filter(|f| {
+        let in_time = f.idle_expires_at > ctx.now && f.absolute_expires_at > ctx.now;
+        let own = f.origin.client == client.client().id;
+        own && in_time && !f.revoked && f.current == token.hash()
+    });
+    let Some(family) = live else { return inactive() };
+    let document = json!({
+        "active": true,
+        "client_id": family.origin.client,
+        "sub": family.origin.sub,
+        "scope": family.origin.scope,
+        "iss": ctx.issuer(),
+        "iat": family.rotated_at.as_unix_s(),
+        "exp": family.idle_expires_at.min(family.absolute_expires_at).as_unix_s(),
+    });
+    Ok((true, Bytes::from(document.to_string())))
+}

@@ -1,0 +1,100 @@
+//! The endpoints: thin files between bytes and protocol.
+
+pub mod access_token;
+pub mod client;
+pub mod cors;
+pub mod documents;
+pub mod form;
+pub mod introspect;
+pub mod response;
+pub mod revoke;
+pub mod token;
+pub mod userinfo;
+
+use axum::Router;
+use axum::handler::Handler;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, any};
+use http::{HeaderValue, Method, header};
+use keywright_protocol::wire::{ErrorCode, WireError};
+
+use crate::error::{Refused, refusal_response};
+use crate::interaction;
+use crate::router::Ctx;
+
+/// Every path below an issuer.
+pub fn routes() -> Router {
+    let open_to_browsers = Router::new()
+        .route("/.well-known/openid-configuration", get(documents::metadata))
+        .route("/.well-known/oauth-authorization-server", get(documents::metadata))
+        .route("/jwks", get(documents::jwks))
+        .route("/token", post(token::token))
+        .route("/revoke", post(revoke::revoke))
+        .route("/userinfo", get_and_post(userinfo::userinfo))
+        .layer(axum::middleware::from_fn(cors::cors));
+    Router::new()
+        .route("/introspect", post(introspect::introspect))
+        .merge(open_to_browsers)
+        .merge(interaction::routes())
+        .merge(crate::admin::routes())
+        .fallback(documents::not_found)
+}
+
+/// A name for metrics: never more than there are endpoints.
+pub fn label(path: &str) -> &'static str {
+    const KNOWN: [&str; 12] = [
+        "/token", "/authorize", "/introspect", "/revoke", "/userinfo", "/jwks", "/login",
+        "/consent", "/logout", "/api/v1", "/.well-known", "/assets",
+    ];
+    KNOWN.into_iter().find(|known| path.contains(known)).unwrap_or("other")
+}
+
+fn get<H: Handler<T, ()>, T: 'static>(handler: H) -> MethodRouter {
+    only(axum::routing::get(handler), "GET, HEAD")
+}
+
+fn post<H: Handler<T, ()>, T: 'static>(handler: H) -> MethodRouter {
+    only(axum::routing::post(handler), "POST")
+}
+
+fn get_and_post<H: Handler<T, ()> + Clone, T: 'static>(handler: H) -> MethodRouter {
+    only(axum::routing::get(handler.clone()).post(handler), "GET, HEAD, POST")
+}
+
+/// Any other method is refused with the ones that there are, RFC 9110 §15.5.6. Preflights never come
+/// here: they are answered before.
+fn only(methods: MethodRouter, allowed: &'static str) -> MethodRouter {
+    methods.fallback(move |ctx: Ctx, method: Method| async move {
+        refuse_method(&ctx, &method, allowed)
+    })
+}
+
+fn refuse_method(ctx: &Ctx, _: &Method, allowed: &'static str) -> Response {
+    let wire = WireError::new(ErrorCode::MethodNotAllowed, "the endpoint has no such method");
+    let mut response = refusal_response(ctx, &Refused::Http(wire));
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
+    response
+}
+
+/// A handler for every method, used where a page explains what is wrong.
+pub(crate) fn every_method<H: Handler<T, ()>, T: 'static>(handler: H) -> MethodRouter {
+    any(handler)
+}
+
+/// The refusal of an endpoint, kept for `explain`.
+pub(crate) fn refuse(
+    ctx: &Ctx,
+    endpoint: &'static str,
+    client: Option<&str>,
+    refused: &Refused,
+) -> Response {
+    ctx.app.notebook.refusal(ctx, endpoint, client, refused);
+    let response = refusal_response(ctx, refused);
+    match refused {
+        // RFC 6749 §5.2.
+        Refused::Client(_) if response.status() == http::StatusCode::UNAUTHORIZED => {
+            crate::error::challenge(response, "Basic realm=\"keywright\", charset=\"UTF-8\"")
+        }
+        _ => response.into_response(),
+    }
+}

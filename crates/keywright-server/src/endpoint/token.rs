@@ -1,0 +1,114 @@
+//! The token endpoint: the road of DESIGN section 3, from bytes to receipt.
+
+mod client_credentials;
+mod redeem;
+mod refresh;
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use keywright_protocol::audit::{Actor, AuditEvent, EventType};
+use keywright_protocol::client::AuthenticatedClient;
+use keywright_protocol::grant::{GrantError, IssuePlan, Principal};
+use keywright_protocol::wire::response::{Receipt, token_response};
+use keywright_protocol::wire::token::{GrantRequest, TokenRequest};
+
+use crate::endpoint::client::{credentials, prove};
+use crate::endpoint::form::read_form;
+use crate::endpoint::refuse;
+use crate::endpoint::response::{json_bytes, no_store};
+use crate::error::{Refused, ServerFault};
+use crate::mint::{Mint, Minted};
+use crate::router::Ctx;
+
+/// Answers `POST /token`, RFC 6749 §3.2.
+pub async fn token(ctx: Ctx, request: Request<Body>) -> Response {
+    let mut seen = Seen::default();
+    match exchange(&ctx, request, &mut seen).await {
+        Ok(body) => {
+            ctx.app.metrics.token_issued(seen.grant_type);
+            no_store(json_bytes(StatusCode::OK, body))
+        }
+        Err(refused) => {
+            ctx.app.metrics.token_refused(seen.grant_type, refused.wire().code.as_str());
+            refuse(&ctx, "token", seen.client.as_deref(), &refused)
+        }
+    }
+}
+
+/// What is known of a request when it is refused.
+struct Seen {
+    client: Option<String>,
+    grant_type: &'static str,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self { client: None, grant_type: "unknown" }
+    }
+}
+
+async fn exchange(ctx: &Ctx, request: Request<Body>, seen: &mut Seen) -> Result<Bytes, Refused> {
+    let (params, headers) = read_form(request).await?;
+    let credentials = credentials(&headers, &params)?;
+    seen.client = Some(credentials.client().to_string());
+    let request = TokenRequest::parse(&params, credentials)?;
+    seen.grant_type = request.grant.name();
+    let client = prove(ctx, &request.credentials).await?;
+    match &request.grant {
+        GrantRequest::AuthorizationCode { .. } => redeem::redeem(ctx, &client, &request).await,
+        GrantRequest::ClientCredentials => {
+            client_credentials::issue(ctx, &client, &request).await
+        }
+        GrantRequest::RefreshToken { token } => {
+            let token = token.as_ref().ok_or(GrantError::RefreshUnknown)?;
+            refresh::refresh(ctx, &client, &request, token).await
+        }
+        GrantRequest::Unsupported => Err(GrantError::GrantTypeUnsupported.into()),
+    }
+}
+
+/// What minting needs for a plan.
+fn mint_for<'a>(ctx: &'a Ctx, plan: &IssuePlan) -> Mint<'a> {
+    let sub = match &plan.principal {
+        Principal::Client => plan.client.as_str(),
+        Principal::User { sub, .. } => sub.as_str(),
+    };
+    let earliest_iat_s = ctx.app.with_revocations(|set| {
+        set.earliest_iat_s(&ctx.origin.tenant, plan.client.as_str(), sub)
+    });
+    Mint {
+        tenant: &ctx.tenant,
+        environment: &*ctx.app.environment,
+        lifetimes: ctx.app.lifetimes(),
+        now: ctx.now,
+        earliest_iat_s,
+    }
+}
+
+/// The event of an issued token: the lineage is read from these.
+fn issued_event(
+    ctx: &Ctx,
+    event_type: EventType,
+    client: &AuthenticatedClient,
+    plan: &IssuePlan,
+    minted: &Minted,
+) -> AuditEvent {
+    let id = &client.client().id;
+    let mut event = ctx.origin.event(event_type, Actor::Client(id.clone()), ctx.now).client(id);
+    if let Principal::User { sub, grant, session, .. } = &plan.principal {
+        event.subject = Some(sub.clone());
+        event.grant_id = Some(grant.clone());
+        event.session_id.clone_from(session);
+    }
+    event.jti = Some(minted.jti.clone());
+    event.family_id.clone_from(&minted.family);
+    event.because(format!("scope {}", plan.scope))
+}
+
+/// The last stop: nothing without a receipt.
+fn respond(minted: &Minted, receipt: Receipt) -> Result<Bytes, Refused> {
+    let body = token_response(&minted.tokens, receipt).map_err(ServerFault::from)?;
+    Ok(Bytes::from(body))
+}

@@ -1,0 +1,49 @@
+//! A token for a client of its own.
+
+use bytes::Bytes;
+use keywright_protocol::audit::{EventType, Record};
+use keywright_protocol::client::{AuthenticatedClient, ClientAuthError};
+use keywright_protocol::grant::client_credentials;
+use keywright_protocol::policy::approve;
+use keywright_protocol::wire::response::Receipt;
+use keywright_protocol::wire::token::TokenRequest;
+use keywright_store::audit::Recorded;
+
+use crate::config::Issuance;
+use crate::endpoint::token::{issued_event, mint_for, respond};
+use crate::error::Refused;
+use crate::router::Ctx;
+
+pub(super) async fn issue(
+    ctx: &Ctx,
+    client: &AuthenticatedClient,
+    request: &TokenRequest,
+) -> Result<Bytes, Refused> {
+    let catalog = ctx.tenant.catalog.load();
+    let (scope, resources) = (request.scope.as_ref(), &request.resources);
+    let plan = client_credentials::decide(client.client(), scope, resources, &catalog)?;
+    let approved = approve(plan, client.client())?;
+    let minted = mint_for(ctx, approved.plan()).access(&approved)?;
+    let event = issued_event(ctx, EventType::TokenIssued, client, approved.plan(), &minted);
+    let record = Record::of(event).once(client.once());
+    respond(&minted, commit(ctx, record).await?)
+}
+
+/// The event is all there is to store; `audit.issuance` says whether anybody waits for it.
+async fn commit(ctx: &Ctx, mut record: Record) -> Result<Receipt, Refused> {
+    let buffered = ctx.app.config.load().audit.issuance == Issuance::Buffered;
+    // What must be used once is always waited for.
+    if buffered && record.once.is_none() {
+        let Some(event) = record.events.pop() else { return Ok(Receipt::of_commit()) };
+        match ctx.app.notebook.event(event) {
+            Ok(()) => return Ok(Receipt::of_commit()),
+            Err(event) => record.events.push(event),
+        }
+    }
+    match ctx.app.store.record(record).await? {
+        Recorded::Committed(receipt) => Ok(receipt),
+        Recorded::AssertionReplayed => {
+            Err(ClientAuthError::AssertionInvalid("the assertion was used before").into())
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Signing in by password.
+
+use axum::body::Body;
+use axum::response::Response;
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, header};
+use keywright_protocol::audit::{Actor, EventType, Record};
+use keywright_protocol::authorize::checks::Entry;
+use keywright_protocol::authorize::prompt::Step;
+use keywright_protocol::id::SessionId;
+use keywright_protocol::limits::PASSWORD_BYTES_MAX;
+use keywright_protocol::session::{Authentication, Session};
+use keywright_protocol::token::SessionToken;
+use keywright_protocol::user::{User, Username};
+use keywright_protocol::wire::Params;
+use keywright_store::session::{SignIn, SignedIn};
+
+use crate::endpoint::form::read_body;
+use crate::environment::random;
+use crate::error::ServerFault;
+use crate::interaction::authorize::{Passed, Stopped, Visit, secret_field, stop};
+use crate::interaction::cookie::{Cookie, session_token};
+use crate::interaction::flow::{Browser, check_csrf, csrf};
+use crate::interaction::page::{Policy, client_view, host_of, html, site, texts};
+use crate::page::{LoginError, LoginPage};
+use crate::password::PasswordVerdict;
+use crate::router::Ctx;
+
+const PAGE: &str = "login";
+
+/// Answers `GET /login`.
+pub async fn show(ctx: Ctx, headers: HeaderMap, uri: Uri) -> Response {
+    let browser = Browser::of(&ctx, &headers);
+    let shown = async {
+        let visit = Visit::open(&ctx, &headers, &browser, uri.query())?;
+        let passed = visit.pass(Entry::Resume).await?;
+        if !matches!(passed.step, Step::Login | Step::Reauthenticate) {
+            return visit.to_resume();
+        }
+        let hint = passed.request.login_hint.clone().unwrap_or_default();
+        render(&visit, &passed, &hint, None)
+    };
+    shown.await.unwrap_or_else(|stopped| stop(&ctx, &headers, &stopped))
+}
+
+/// Answers `POST /login`.
+pub async fn submit(ctx: Ctx, request: Request<Body>) -> Response {
+    let (parts, body) = request.into_parts();
+    let browser = Browser::of(&ctx, &parts.headers);
+    let submitted = async {
+        let body = read_body(body).await.map_err(|_| keywright_protocol::wire::RequestError::TooLarge("request"))?;
+        let params = Params::parse_page(&body)?;
+        check_csrf(&ctx, &browser, PAGE, &params)?;
+        let visit = Visit::from_params(&ctx, &parts.headers, &browser, &params)?;
+        let passed = visit.pass(Entry::Resume).await?;
+        let typed = params.one("username")?.unwrap_or_default().to_owned();
+        match prove(&ctx, &typed, &params).await? {
+            Ok(user) => sign_in(&visit, user).await,
+            Err(error) => render(&visit, &passed, &typed, Some(error)),
+        }
+    };
+    submitted.await.unwrap_or_else(|stopped| stop(&ctx, &parts.headers, &stopped))
+}
+
+/// Whether the person is who they say; a failure says nothing about which half was wrong.
+async fn prove(
+    ctx: &Ctx,
+    typed: &str,
+    params: &Params,
+) -> Result<Result<User, LoginError>, Stopped> {
+    let account = format!("{}|{}", ctx.origin.tenant, typed.to_lowercase());
+    let address = ctx.address.to_string();
+    let by_name = ctx.app.guesses_by_name.wait(&account, ctx.now);
+    if let Some(wait) = by_name.max(ctx.app.guesses_by_address.wait(&address, ctx.now)) {
+        ctx.app.metrics.login("throttled", "password");
+        return Ok(Err(LoginError::Throttled { retry_after_s: wait.as_secs().max(1) }));
+    }
+    let login = match Username::parse(typed) {
+        Ok(username) => ctx.app.store.load_login(&ctx.origin.tenant, &username).await?,
+        Err(_) => None,
+    };
+    let password = secret_field(params, "password").filter(|p| p.expose().len() <= PASSWORD_BYTES_MAX);
+    let hash = login.as_ref().and_then(|login| login.password_hash.clone());
+    let verdict = match password {
+        Some(password) => match ctx.app.passwords.verify(password, hash).await {
+            Err(ServerFault::Overload(_)) => return Ok(Err(LoginError::Busy)),
+            verdict => verdict?,
+        },
+        None => PasswordVerdict::Wrong,
+    };
+    // A disabled account fails like a wrong password: nobody learns that it exists.
+    match login.filter(|login| verdict == PasswordVerdict::Matches && !login.user.disabled) {
+        Some(login) => {
+            ctx.app.guesses_by_name.succeed(&account);
+            ctx.app.metrics.login("success", "password");
+            Ok(Ok(login.user))
+        }
+        None => {
+            ctx.app.guesses_by_name.fail(&account, ctx.now);
+            ctx.app.guesses_by_address.fail(&address, ctx.now);
+            note_failure(ctx);
+            Ok(Err(LoginError::Credentials))
+        }
+    }
+}
+
+fn note_failure(ctx: &Ctx) {
+    ctx.app.metrics.login("failure", "password");
+    let event = ctx.origin.event(EventType::LoginFailed, Actor::Anonymous, ctx.now);
+    // Beyond the bound of waiting events, failures are counted by the metric alone.
+    let _dropped_when_full = ctx.app.notebook.event(event.failed().because("password"));
+}
+
+async fn sign_in(visit: &Visit<'_>, user: User) -> Result<Response, Stopped> {
+    let ctx = visit.ctx;
+    // The moment after the slow hash, so that `auth_time` never lies before the flow began.
+    let now = ctx.app.now().max(visit.flow.started);
+    let token = SessionToken::from_random(random(&*ctx.app.environment));
+    let session = Session {
+        id: SessionId::from_random(random(&*ctx.app.environment)),
+        sub: user.sub.clone(),
+        authentication: Authentication::by_password(now),
+        expires_at: now.plus(ctx.app.config.load().limits.session_lifetime),
+        ip: ctx.origin.ip.clone(),
+        user_agent: ctx.origin.user_agent.clone(),
+    };
+    let event = ctx
+        .origin
+        .event(EventType::LoginSucceeded, Actor::User(user.sub.clone()), now)
+        .subject(&user.sub)
+        .because("password");
+    let sign_in = SignIn {
+        tenant: ctx.origin.tenant.clone(),
+        cookie: token.hash(),
+        session,
+        previous: session_token(ctx, visit.headers).map(|previous| previous.hash()),
+        tokens_expire_at: ctx.app.tokens_expire_at(&ctx.tenant, now),
+        record: Record::of(event),
+    };
+    match ctx.app.store.sign_in(sign_in).await? {
+        SignedIn::Committed { revoked, .. } => {
+            ctx.app.learn(&revoked);
+            let mut response = visit.to_resume()?;
+            if let Some(cookie) = Cookie::Session.set(ctx, &token.to_wire()) {
+                response.headers_mut().append(header::SET_COOKIE, cookie);
+            }
+            Ok(response)
+        }
+        SignedIn::SubjectGone => visit.to_resume(),
+    }
+}
+
+fn render(
+    visit: &Visit<'_>,
+    passed: &Passed,
+    username: &str,
+    error: Option<LoginError>,
+) -> Result<Response, Stopped> {
+    let ctx = visit.ctx;
+    let text = texts(visit.headers, passed.request.ui_locales.as_deref());
+    let flow = visit.flow.seal(ctx)?;
+    let redirect_uri = &passed.request.target.redirect_uri;
+    let host = host_of(redirect_uri);
+    let status = match &error {
+        None | Some(LoginError::Credentials) => StatusCode::OK,
+        Some(LoginError::Throttled { .. }) => StatusCode::TOO_MANY_REQUESTS,
+        Some(LoginError::Busy) => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let wait_s = match &error {
+        Some(LoginError::Throttled { retry_after_s }) => Some(*retry_after_s),
+        Some(LoginError::Busy) => Some(1),
+        Some(LoginError::Credentials) | None => None,
+    };
+    let page = LoginPage {
+        text,
+        site: &site(ctx),
+        client: Some(client_view(&passed.client.client, host.as_deref())),
+        action: &format!("{}/{PAGE}", ctx.issuer()),
+        csrf: &csrf(ctx, visit.browser, PAGE, &flow),
+        flow: &flow,
+        username,
+        error,
+        reauthenticate: passed.step == Step::Reauthenticate,
+    };
+    let mut response = html(status, text, page.html(), &Policy::leading_to(redirect_uri));
+    if let Some(wait_s) = wait_s {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait_s));
+    }
+    Ok(response)
+}

@@ -1,0 +1,81 @@
+//! Follows what other processes change, and tells them how far it has come.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use keywright_protocol::time::Timestamp;
+use keywright_store::change::{LogHeads, NodeReport};
+use tokio::sync::watch;
+
+use crate::app::App;
+use crate::environment::random;
+use crate::error::ServerFault;
+use crate::jobs::pause;
+
+/// How often the logs are asked for their ends: two look-ups of an index.
+const PERIOD: Duration = Duration::from_millis(50);
+/// How often a node says that it lives, if nothing else happens.
+const REPORT_EVERY: Duration = Duration::from_secs(2);
+
+/// The name of this machine, the same for every process on it until it restarts.
+pub fn machine_name() -> String {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("{}/{}", host.trim(), boot.trim())
+}
+
+struct Follower {
+    app: Arc<App>,
+    id: String,
+    machine: String,
+    reported: LogHeads,
+    reported_at: Timestamp,
+}
+
+pub(super) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+    let id = keywright_jose::base64url_encode(&random::<12>(&*app.environment));
+    let never = Timestamp::from_millis(0);
+    let reported = LogHeads::default();
+    let mut follower =
+        Follower { app, id, machine: machine_name(), reported, reported_at: never };
+    let mut failing = false;
+    loop {
+        match follower.step().await {
+            Ok(()) => failing = false,
+            Err(fault) if !failing => {
+                tracing::error!(error = %fault, "cannot follow the store");
+                failing = true;
+            }
+            Err(_) => {}
+        }
+        if !pause(&mut stop, PERIOD).await {
+            break;
+        }
+    }
+    // A node that is not removed is forgotten after an hour.
+    let _removed = follower.app.store.remove_node(&follower.id).await;
+}
+
+impl Follower {
+    async fn step(&mut self) -> Result<(), ServerFault> {
+        let heads = self.app.store.log_heads().await?;
+        if heads != self.app.followed() {
+            self.app.follow().await?;
+        }
+        let followed = self.app.followed();
+        let now = self.app.now();
+        let due = now >= self.reported_at.plus(REPORT_EVERY) || now < self.reported_at;
+        if followed == self.reported && !due {
+            return Ok(());
+        }
+        let report = NodeReport {
+            id: self.id.clone(),
+            machine: self.machine.clone(),
+            seen_at: now,
+            followed,
+        };
+        self.app.store.report_node(report).await?;
+        (self.reported, self.reported_at) = (followed, now);
+        Ok(())
+    }
+}

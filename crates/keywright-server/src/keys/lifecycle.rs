@@ -1,0 +1,242 @@
+//! Next -> Active -> Retiring -> Gone, by themselves: what must happen to a tenant's keys now.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use keywright_jose::{Algorithm, SigningKey};
+use keywright_protocol::audit::{Actor, EventType, Origin, Record};
+use keywright_protocol::id::TenantId;
+use keywright_protocol::limits::SESSION_LIFETIME;
+use keywright_protocol::time::Timestamp;
+use keywright_store::SharedStore;
+use keywright_store::client::Update;
+use keywright_store::key::{KeyChange, KeyTimes, StoredKey};
+
+use crate::error::ServerFault;
+use crate::keys::MasterKey;
+use crate::keys::ring::{KeyState, state_of};
+
+/// How keys age, from `[keys]`.
+#[derive(Clone, Copy, Debug)]
+pub struct KeySchedule {
+    /// How long a key signs.
+    pub rotate_every: Duration,
+    /// How long it is published before.
+    pub announce: Duration,
+    /// How long it is published after: the longest life of what it signed. ID tokens come back as
+    /// hints for as long as a session lasts.
+    pub linger: Duration,
+}
+
+impl KeySchedule {
+    /// A schedule; `longest_token` is the longest lifetime of any access token.
+    pub fn new(rotate_every: Duration, announce: Duration, longest_token: Duration) -> Self {
+        Self { rotate_every, announce, linger: longest_token.max(SESSION_LIFETIME) }
+    }
+}
+
+/// What must happen to the keys of one algorithm.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Due {
+    /// There is no signing key: make one that signs at once.
+    CreateActive,
+    /// The signing key ends at this moment: announce its successor.
+    Announce(Timestamp),
+    /// Nothing.
+    Nothing,
+}
+
+/// Decides what is due for one algorithm.
+pub fn due<'a>(
+    keys: impl Iterator<Item = &'a KeyTimes>,
+    schedule: KeySchedule,
+    now: Timestamp,
+) -> Due {
+    let (mut newest, mut next) = (None, false);
+    for times in keys {
+        match state_of(times, now) {
+            KeyState::Active => newest = newest.max(Some(times.active_at)),
+            KeyState::Next => next = true,
+            KeyState::Gone | KeyState::Retiring => {}
+        }
+    }
+    let Some(active_since) = newest else { return Due::CreateActive };
+    let ends = active_since.plus(schedule.rotate_every);
+    if next || now < ends.minus(schedule.announce) {
+        return Due::Nothing;
+    }
+    // A successor is always published before it signs, even when the announcement comes late.
+    Due::Announce(ends.max(now.plus(schedule.announce)))
+}
+
+/// Brings a tenant's keys up to date for the algorithms that somebody asks for.
+pub async fn maintain(
+    store: &SharedStore,
+    master: &MasterKey,
+    tenant: &TenantId,
+    algorithms: &BTreeSet<Algorithm>,
+    schedule: KeySchedule,
+    now: Timestamp,
+) -> Result<bool, ServerFault> {
+    let keys = tenant_keys(store, tenant).await?;
+    let mut changed = false;
+    for alg in algorithms {
+        let of_alg: Vec<&StoredKey> = keys.iter().filter(|key| key.alg == *alg).collect();
+        match due(of_alg.iter().map(|key| &key.times), schedule, now) {
+            Due::Nothing => continue,
+            Due::CreateActive => {
+                create(store, master, tenant, *alg, times(now, now), now).await?;
+            }
+            Due::Announce(from) => {
+                create(store, master, tenant, *alg, times(now, from), now).await?;
+                retire(store, tenant, &of_alg, from, schedule, now).await?;
+            }
+        }
+        changed = true;
+    }
+    Ok(changed)
+}
+
+/// Makes a new key of an algorithm sign at once; the old one retires.
+pub async fn rotate_now(
+    store: &SharedStore,
+    master: &MasterKey,
+    tenant: &TenantId,
+    alg: Algorithm,
+    schedule: KeySchedule,
+    now: Timestamp,
+) -> Result<String, ServerFault> {
+    let keys = tenant_keys(store, tenant).await?;
+    let of_alg: Vec<&StoredKey> = keys.iter().filter(|key| key.alg == alg).collect();
+    let next = of_alg.iter().find(|key| state_of(&key.times, now) == KeyState::Next);
+    let kid = match next {
+        // The announced one: everybody who keeps the key set knows it already.
+        Some(next) => {
+            let change = KeyChange {
+                kid: next.kid.clone(),
+                change: Box::new(move |times| times.active_at = now),
+            };
+            apply(store, tenant, vec![change], EventType::KeyRotated, now).await?;
+            next.kid.clone()
+        }
+        None => create(store, master, tenant, alg, times(now, now), now).await?,
+    };
+    let others: Vec<&StoredKey> = of_alg.into_iter().filter(|key| key.kid != kid).collect();
+    retire(store, tenant, &others, now, schedule, now).await?;
+    Ok(kid)
+}
+
+/// The keys of a tenant.
+pub async fn tenant_keys(
+    store: &SharedStore,
+    tenant: &TenantId,
+) -> Result<Vec<StoredKey>, ServerFault> {
+    let keys = store.list_keys().await?;
+    Ok(keys.into_iter().filter(|key| key.tenant == *tenant).collect())
+}
+
+const fn times(published_at: Timestamp, active_at: Timestamp) -> KeyTimes {
+    KeyTimes { published_at, active_at, retire_at: None, gone_at: None }
+}
+
+async fn create(
+    store: &SharedStore,
+    master: &MasterKey,
+    tenant: &TenantId,
+    alg: Algorithm,
+    times: KeyTimes,
+    now: Timestamp,
+) -> Result<String, ServerFault> {
+    let key = tokio::task::spawn_blocking(move || SigningKey::generate(alg))
+        .await
+        .map_err(|e| ServerFault::Key(e.to_string()))??;
+    let kid = key.kid().to_owned();
+    let stored = StoredKey {
+        tenant: tenant.clone(),
+        kid: kid.clone(),
+        alg,
+        sealed_private: master.seal_key(tenant, &key)?,
+        public: key.public_jwk().clone(),
+        times,
+    };
+    let record = record_of(tenant, EventType::KeyCreated, &kid, now);
+    // A name is the hash of a fresh key: it is never taken.
+    let _created = store.create_key(stored, record).await?;
+    Ok(kid)
+}
+
+/// Ends the keys that sign now at a moment, where they have no earlier end.
+async fn retire(
+    store: &SharedStore,
+    tenant: &TenantId,
+    keys: &[&StoredKey],
+    at: Timestamp,
+    schedule: KeySchedule,
+    now: Timestamp,
+) -> Result<(), ServerFault> {
+    let signing = |key: &&&StoredKey| state_of(&key.times, now) == KeyState::Active;
+    let changes: Vec<KeyChange> = keys
+        .iter()
+        .filter(signing)
+        .map(|key| KeyChange {
+            kid: key.kid.clone(),
+            change: Box::new(move |times| {
+                let retire_at = times.retire_at.map_or(at, |earlier| earlier.min(at));
+                times.retire_at = Some(retire_at);
+                times.gone_at = Some(retire_at.plus(schedule.linger));
+            }),
+        })
+        .collect();
+    if changes.is_empty() {
+        return Ok(());
+    }
+    apply(store, tenant, changes, EventType::KeyRotated, now).await
+}
+
+async fn apply(
+    store: &SharedStore,
+    tenant: &TenantId,
+    changes: Vec<KeyChange>,
+    event: EventType,
+    now: Timestamp,
+) -> Result<(), ServerFault> {
+    let kids: Vec<&str> = changes.iter().map(|change| change.kid.as_str()).collect();
+    let record = record_of(tenant, event, &kids.join(" "), now);
+    match store.update_keys(tenant, changes, record).await? {
+        Update::Done { .. } => Ok(()),
+        Update::Missing => Err(ServerFault::Key("a key vanished during its rotation".to_owned())),
+    }
+}
+
+fn record_of(tenant: &TenantId, event: EventType, kid: &str, now: Timestamp) -> Record {
+    let origin = Origin::local(tenant.clone());
+    Record::of(origin.event(event, Actor::Server, now).because(format!("kid {kid}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    fn at(day: u32) -> Timestamp {
+        Timestamp::from_millis(0).plus(DAY * day)
+    }
+
+    fn schedule() -> KeySchedule {
+        KeySchedule::new(DAY * 90, DAY * 14, Duration::from_secs(600))
+    }
+
+    #[test]
+    fn a_key_is_announced_used_and_retired_in_time() {
+        let due_at = |keys: &[KeyTimes], day| due(keys.iter(), schedule(), at(day));
+        assert_eq!(due_at(&[], 0), Due::CreateActive);
+        let first = times(at(0), at(0));
+        assert_eq!(due_at(&[first], 75), Due::Nothing);
+        assert_eq!(due_at(&[first], 76), Due::Announce(at(90)));
+        let next = times(at(76), at(90));
+        assert_eq!(due_at(&[first, next], 80), Due::Nothing);
+        // A server that slept announces late, and still before use.
+        assert_eq!(due_at(&[first], 200), Due::Announce(at(214)));
+    }
+}

@@ -1,0 +1,8 @@
+//! Signing keys: sealed in the store, parsed in memory, rotated by themselves.
+
+pub mod lifecycle;
+pub mod master;
+pub mod ring;
+
+pub use master::MasterKey;
+pub use ring::KeyRing;

@@ -1,0 +1,136 @@
+//! A tenant's keys in memory.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use keywright_jose::{Algorithm, Jwk, JwkSet, SigningKey, VerifyingKeys};
+use keywright_protocol::time::Timestamp;
+use keywright_store::key::{KeyTimes, StoredKey};
+use serde::Serialize;
+
+use crate::error::ServerFault;
+use crate::keys::MasterKey;
+
+/// A key and its times.
+#[derive(Clone, Debug)]
+pub struct RingKey {
+    /// Signs and names itself.
+    pub key: Arc<SigningKey>,
+    /// When it changes its state.
+    pub times: KeyTimes,
+}
+
+/// What a key does now, DESIGN decision 8.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyState {
+    /// Signs.
+    Active,
+    /// No longer published.
+    Gone,
+    /// Published, not yet used.
+    Next,
+    /// Published, no longer used.
+    Retiring,
+}
+
+/// The state of a key at a moment.
+pub fn state_of(times: &KeyTimes, now: Timestamp) -> KeyState {
+    if times.gone_at.is_some_and(|at| at <= now) {
+        KeyState::Gone
+    } else if times.retire_at.is_some_and(|at| at <= now) {
+        KeyState::Retiring
+    } else if times.active_at <= now {
+        KeyState::Active
+    } else {
+        KeyState::Next
+    }
+}
+
+/// The keys of a tenant.
+#[derive(Debug)]
+pub struct KeyRing {
+    keys: Vec<RingKey>,
+    verifying: VerifyingKeys,
+    documents: Documents,
+}
+
+/// The key set document, and from when on another one is due.
+#[derive(Debug)]
+struct Documents {
+    current: Bytes,
+    valid_from: Timestamp,
+    valid_until: Timestamp,
+}
+
+impl KeyRing {
+    /// Opens the keys of a tenant; those that are gone stay closed.
+    pub fn open(
+        stored: &[StoredKey],
+        master: &MasterKey,
+        now: Timestamp,
+    ) -> Result<Self, ServerFault> {
+        let mut keys = Vec::new();
+        for key in stored.iter().filter(|key| state_of(&key.times, now) != KeyState::Gone) {
+            let opened = master.open_key(&key.tenant, &key.kid, key.alg, &key.sealed_private)?;
+            keys.push(RingKey { key: Arc::new(opened), times: key.times });
+        }
+        Ok(Self::new(keys, now))
+    }
+
+    fn new(keys: Vec<RingKey>, now: Timestamp) -> Self {
+        let verifying = VerifyingKeys::new(&published(&keys, now));
+        let documents = Documents {
+            current: render(&keys, now),
+            valid_from: now,
+            valid_until: next_change(&keys, now),
+        };
+        Self { keys, verifying, documents }
+    }
+
+    /// The key that signs with an algorithm now: the one that became active last.
+    pub fn active(&self, alg: Algorithm, now: Timestamp) -> Option<&Arc<SigningKey>> {
+        let active = |key: &&RingKey| {
+            key.key.alg() == alg && state_of(&key.times, now) == KeyState::Active
+        };
+        self.keys.iter().filter(active).max_by_key(|k| k.times.active_at).map(|k| &k.key)
+    }
+
+    /// All keys that are not gone.
+    pub fn iter(&self) -> impl Iterator<Item = &RingKey> {
+        self.keys.iter()
+    }
+
+    /// The public halves of what is published.
+    pub const fn verifying(&self) -> &VerifyingKeys {
+        &self.verifying
+    }
+
+    /// The key set document, RFC 7517 §5.
+    pub fn document(&self, now: Timestamp) -> Bytes {
+        if self.documents.valid_from <= now && now < self.documents.valid_until {
+            return self.documents.current.clone();
+        }
+        render(&self.keys, now)
+    }
+
+    /// Whether a published key has gone since this ring was opened.
+    pub fn is_stale(&self, now: Timestamp) -> bool {
+        now >= self.documents.valid_until
+    }
+}
+
+fn published(keys: &[RingKey], now: Timestamp) -> JwkSet {
+    let live = |key: &&RingKey| state_of(&key.times, now) != KeyState::Gone;
+    let public: Vec<Jwk> = keys.iter().filter(live).map(|k| k.key.public_jwk().clone()).collect();
+    JwkSet::new(public)
+}
+
+fn render(keys: &[RingKey], now: Timestamp) -> Bytes {
+    serde_json::to_vec(&published(keys, now)).map(Bytes::from).unwrap_or_default()
+}
+
+fn next_change(keys: &[RingKey], now: Timestamp) -> Timestamp {
+    let ends = keys.iter().filter_map(|k| k.times.gone_at).filter(|at| *at > now);
+    ends.min().unwrap_or(Timestamp::from_millis(i64::MAX))
+}

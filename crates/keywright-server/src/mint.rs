@@ -1,0 +1,202 @@
+//! Minting: an approved plan becomes secrets and the hashes that the commit stores.
+
+use std::time::Duration;
+
+use keywright_jose::{SealingKey, base64url_encode, sign_compact};
+use keywright_protocol::claims::access_token::{self, AccessClaims, Minting};
+use keywright_protocol::claims::id_token::IdTokenClaims;
+use keywright_protocol::grant::plan::{IssuePlan, Lifetimes, Principal, RefreshPlan, Survival};
+use keywright_protocol::grant::refresh_token::{FamilyOrigin, StoredFamily};
+use keywright_protocol::id::{FamilyId, Jti, SessionId};
+use keywright_protocol::policy::ApprovedPlan;
+use keywright_protocol::resource::TokenFormat;
+use keywright_protocol::secret::Secret;
+use keywright_protocol::time::Timestamp;
+use keywright_protocol::token::{OPAQUE_PREFIX, RefreshToken};
+use keywright_protocol::wire::response::TokenSet;
+use keywright_store::refresh::{NewFamily, RotationStep};
+
+use crate::environment::{Environment, random};
+use crate::error::ServerFault;
+use crate::tenants::TenantState;
+
+/// How long an ID token may be presented to the client it is for.
+const ID_TOKEN_LIFETIME: Duration = Duration::from_secs(600);
+
+/// What minting needs beside the plan.
+#[derive(Clone, Copy)]
+pub struct Mint<'a> {
+    /// Whose keys.
+    pub tenant: &'a TenantState,
+    /// Chance.
+    pub environment: &'a dyn Environment,
+    /// How long things live.
+    pub lifetimes: Lifetimes,
+    /// The moment.
+    pub now: Timestamp,
+    /// The least `iat` that no revocation takes, seconds.
+    pub earliest_iat_s: i64,
+}
+
+/// Minted secrets, and what the commit stores of them.
+#[derive(Debug)]
+pub struct Minted {
+    /// What the client gets, once there is a receipt.
+    pub tokens: TokenSet,
+    /// The access token's identifier.
+    pub jti: Jti,
+    /// The refresh family, if there is one.
+    pub family: Option<FamilyId>,
+}
+
+impl Mint<'_> {
+    /// Mints for a client of its own, without a refresh token.
+    pub fn access(&self, approved: &ApprovedPlan) -> Result<Minted, ServerFault> {
+        self.tokens(approved.plan(), None, None, Timestamp::from_millis(i64::MAX))
+    }
+
+    /// Mints for a redeemed code; begins a family where the plan says so.
+    pub fn first(
+        &self,
+        approved: &ApprovedPlan,
+        session: &SessionId,
+    ) -> Result<(Minted, Option<NewFamily>), ServerFault> {
+        let plan = approved.plan();
+        let (RefreshPlan::Start(survival), Principal::User { sub, authentication, grant, .. }) =
+            (&plan.refresh, &plan.principal)
+        else {
+            return Ok((self.access(approved)?, None));
+        };
+        let token = RefreshToken::start(random(self.environment), random(self.environment));
+        let absolute_expires_at = self.now.plus(self.lifetimes.refresh_absolute);
+        let family = NewFamily {
+            id: token.family(),
+            origin: FamilyOrigin {
+                client: plan.client.clone(),
+                sub: sub.clone(),
+                grant: grant.clone(),
+                session: session.clone(),
+                offline: *survival == Survival::Offline,
+                scope: plan.family_scope.clone(),
+                resources: plan.granted_resources.clone(),
+                authentication: authentication.clone(),
+                created_at: self.now,
+            },
+            current: token.hash(),
+            idle_expires_at: self.idle_end(absolute_expires_at),
+            absolute_expires_at,
+        };
+        let minted =
+            self.tokens(plan, Some(&family.id), Some(token.to_wire()), absolute_expires_at)?;
+        Ok((minted, Some(family)))
+    }
+
+    /// Mints for a used refresh token: the next one, or the same child once more.
+    pub fn next(
+        &self,
+        approved: &ApprovedPlan,
+        family: &StoredFamily,
+        presented: &RefreshToken,
+    ) -> Result<(Minted, RotationStep), ServerFault> {
+        let key = SealingKey::from_bytes(*presented.child_key().expose());
+        let aad = family.id.as_str().as_bytes();
+        let (child, step) = match (&approved.plan().refresh, &family.sealed_child) {
+            (RefreshPlan::Retry(_), Some(sealed)) => {
+                let text = key.open(aad, sealed)?;
+                let child = std::str::from_utf8(&text).ok().map(str::to_owned);
+                let child = child.ok_or_else(|| ServerFault::Internal("sealed child".into()))?;
+                (Secret::new(child), RotationStep::Retry { within: self.lifetimes.refresh_retry })
+            }
+            _ => {
+                let child = presented.child(random(self.environment));
+                let wire = child.to_wire();
+                let step = RotationStep::Advance {
+                    child: child.hash(),
+                    sealed_child: key.seal(aad, wire.expose().as_bytes())?,
+                    idle_expires_at: self.idle_end(family.absolute_expires_at),
+                };
+                (wire, step)
+            }
+        };
+        let end = family.absolute_expires_at;
+        Ok((self.tokens(approved.plan(), Some(&family.id), Some(child), end)?, step))
+    }
+
+    /// The idle lifetime never reaches beyond the absolute one.
+    fn idle_end(&self, absolute: Timestamp) -> Timestamp {
+        self.now.plus(self.lifetimes.refresh_idle).min(absolute)
+    }
+
+    fn tokens(
+        &self,
+        plan: &IssuePlan,
+        family: Option<&FamilyId>,
+        refresh_token: Option<Secret<String>>,
+        not_after: Timestamp,
+    ) -> Result<Minted, ServerFault> {
+        let jti = Jti::from_random(random(self.environment));
+        let lifetime = plan.target.lifetime.unwrap_or(self.lifetimes.access);
+        let iat_s = self.now.as_unix_s().max(self.earliest_iat_s);
+        let end = Timestamp::from_unix_s(iat_s).plus(lifetime).min(not_after);
+        let exp_s = end.as_unix_s();
+        let issuer = &self.tenant.issuer;
+        let claims =
+            AccessClaims::of_plan(plan, Minting { issuer, jti: &jti, family, iat_s, exp_s });
+        let access_token = self.access_token(plan, &claims)?;
+        let id_token = self.id_token(plan, access_token.expose(), iat_s)?;
+        let tokens = TokenSet {
+            access_token,
+            expires_in_s: exp_s.saturating_sub(self.now.as_unix_s()),
+            refresh_token,
+            id_token,
+            scope: plan.scope.clone(),
+        };
+        Ok(Minted { tokens, jti, family: family.cloned() })
+    }
+
+    fn access_token(
+        &self,
+        plan: &IssuePlan,
+        claims: &AccessClaims,
+    ) -> Result<Secret<String>, ServerFault> {
+        let payload = serde_json::to_vec(claims)?;
+        let text = match plan.target.format {
+            TokenFormat::Jwt => {
+                self.sign(plan.target.alg, Some(access_token::TYP), &payload)?
+            }
+            TokenFormat::Opaque => {
+                let aad = self.tenant.issuer.as_bytes();
+                let sealed = self.tenant.secrets.opaque.seal(aad, &payload)?;
+                format!("{OPAQUE_PREFIX}{}", base64url_encode(&sealed))
+            }
+        };
+        Ok(Secret::new(text))
+    }
+
+    fn id_token(
+        &self,
+        plan: &IssuePlan,
+        access_token: &str,
+        iat_s: i64,
+    ) -> Result<Option<Secret<String>>, ServerFault> {
+        let end = Timestamp::from_unix_s(iat_s).plus(ID_TOKEN_LIFETIME).as_unix_s();
+        let issuer = &self.tenant.issuer;
+        let claims = IdTokenClaims::of_plan(plan, issuer, (iat_s, end), access_token);
+        let (Some(claims), Some(id_token)) = (claims, &plan.id_token) else { return Ok(None) };
+        let payload = serde_json::to_vec(&claims)?;
+        self.sign(id_token.alg, Some("JWT"), &payload).map(|text| Some(Secret::new(text)))
+    }
+
+    fn sign(
+        &self,
+        alg: keywright_jose::Algorithm,
+        typ: Option<&str>,
+        payload: &[u8],
+    ) -> Result<String, ServerFault> {
+        let keys = self.tenant.keys.load();
+        let key = keys
+            .active(alg, self.now)
+            .ok_or_else(|| ServerFault::Key(format!("no active {} key", alg.name())))?;
+        Ok(sign_compact(key, typ, payload)?)
+    }
+}

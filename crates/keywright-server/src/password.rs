@@ -1,0 +1,191 @@
+//! Passwords: Argon2id on threads of its own, so that a flood of sign-ins never starves tokens.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
+use keywright_protocol::limits::{PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
+use keywright_protocol::secret::Secret;
+use tokio::sync::Semaphore;
+
+use crate::environment::{Environment, random};
+use crate::error::ServerFault;
+
+/// The OWASP minimum for Argon2id: 19 MiB, two passes, one lane.
+const MEMORY_KIB: u32 = 19 * 1024;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+
+/// Whether a password fits.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum PasswordVerdict {
+    /// It does.
+    Matches,
+    /// It does not, or the account has none.
+    Wrong,
+}
+
+/// A bounded place for slow hashing.
+pub struct Passwords {
+    threads: Arc<Semaphore>,
+    waiting: Arc<AtomicUsize>,
+    queue_max: usize,
+    dummy: String,
+}
+
+impl Passwords {
+    /// `threads` hash at once; beyond `queue_max` waiting callers the next is sent away.
+    pub fn new(
+        threads: usize,
+        queue_max: usize,
+        environment: &dyn Environment,
+    ) -> Result<Self, ServerFault> {
+        let unknown = Secret::new(keywright_jose::base64url_encode(&random::<24>(environment)));
+        Ok(Self {
+            threads: Arc::new(Semaphore::new(threads.max(1))),
+            waiting: Arc::new(AtomicUsize::new(0)),
+            queue_max,
+            dummy: hash_now(&unknown, random(environment))?,
+        })
+    }
+
+    /// Compares a password with a stored hash. An account that does not exist, or has no password,
+    /// takes just as long.
+    pub async fn verify(
+        &self,
+        password: Secret<String>,
+        stored: Option<String>,
+    ) -> Result<PasswordVerdict, ServerFault> {
+        let known = stored.is_some();
+        let hash = stored.unwrap_or_else(|| self.dummy.clone());
+        let fits = self.run(move || matches(&password, &hash)).await?;
+        Ok(if fits && known { PasswordVerdict::Matches } else { PasswordVerdict::Wrong })
+    }
+
+    /// Hashes a password that somebody chose.
+    pub async fn hash(
+        &self,
+        password: Secret<String>,
+        environment: &dyn Environment,
+    ) -> Result<String, ServerFault> {
+        let salt = random(environment);
+        self.run(move || hash_now(&password, salt)).await?
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ServerFault> {
+        let _place = Place::take(&self.waiting, self.queue_max)?;
+        let permit = Arc::clone(&self.threads)
+            .acquire_owned()
+            .await
+            .map_err(|_| ServerFault::Overload("password hashing has stopped"))?;
+        tokio::task::spawn_blocking(move || {
+            let done = work();
+            drop(permit);
+            done
+        })
+        .await
+        .map_err(|e| ServerFault::Internal(e.to_string()))
+    }
+}
+
+/// A place in the queue, given back when the caller is served or goes away.
+struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    fn take(waiting: &Arc<AtomicUsize>, max: usize) -> Result<Self, ServerFault> {
+        if waiting.fetch_add(1, Ordering::AcqRel) >= max {
+            waiting.fetch_sub(1, Ordering::AcqRel);
+            return Err(ServerFault::Overload("too many sign-ins wait for their password"));
+        }
+        Ok(Self(Arc::clone(waiting)))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+fn argon2() -> Result<Argon2<'static>, ServerFault> {
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, None)
+        .map_err(|e| ServerFault::Internal(e.to_string()))?;
+    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}
+
+fn hash_now(password: &Secret<String>, salt: [u8; 16]) -> Result<String, ServerFault> {
+    let hash = argon2()?
+        .hash_password_with_salt(password.expose().as_bytes(), &salt)
+        .map_err(|e| ServerFault::Internal(e.to_string()))?;
+    Ok(hash.to_string())
+}
+
+fn matches(password: &Secret<String>, hash: &str) -> bool {
+    // The stored hash names its own parameters, so old ones keep working.
+    Argon2::default().verify_password(password.expose().as_bytes(), hash).is_ok()
+}
+
+/// What is wrong with a password that somebody wants to set.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum PasswordRefused {
+    /// Longer than anything a person types.
+    #[error("the password is longer than {PASSWORD_BYTES_MAX} bytes")]
+    TooLong,
+    /// Too easy to guess.
+    #[error("the password is shorter than {PASSWORD_CHARS_MIN} characters")]
+    TooShort,
+}
+
+/// Checks a password that somebody wants to set.
+pub fn check_new(password: &Secret<String>) -> Result<(), PasswordRefused> {
+    let text = password.expose();
+    if text.len() > PASSWORD_BYTES_MAX {
+        return Err(PasswordRefused::TooLong);
+    }
+    if text.chars().count() < PASSWORD_CHARS_MIN {
+        return Err(PasswordRefused::TooShort);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::environment::SystemEnvironment;
+
+    fn secret(text: &str) -> Secret<String> {
+        Secret::new(text.to_owned())
+    }
+
+    #[tokio::test]
+    async fn a_password_matches_itself_alone() {
+        let passwords = Passwords::new(1, 8, &SystemEnvironment).unwrap();
+        let hash = passwords.hash(secret("correct horse"), &SystemEnvironment).await.unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        let verdict = |text, hash| passwords.verify(secret(text), hash);
+        assert_eq!(
+            verdict("correct horse", Some(hash.clone())).await.unwrap(),
+            PasswordVerdict::Matches
+        );
+        assert_eq!(verdict("wrong horse", Some(hash)).await.unwrap(), PasswordVerdict::Wrong);
+        assert_eq!(verdict("anything", None).await.unwrap(), PasswordVerdict::Wrong);
+    }
+
+    #[tokio::test]
+    async fn beyond_the_queue_the_next_is_sent_away() {
+        let passwords = Arc::new(Passwords::new(1, 2, &SystemEnvironment).unwrap());
+        let tries = (0..6).map(|_| {
+            let passwords = Arc::clone(&passwords);
+            tokio::spawn(async move { passwords.verify(secret("x"), None).await })
+        });
+        let mut overloaded = 0;
+        for attempt in tries.collect::<Vec<_>>() {
+            overloaded += usize::from(attempt.await.unwrap().is_err());
+        }
+        assert!((1..=4).contains(&overloaded), "{overloaded}");
+        assert!(passwords.verify(secret("x"), None).await.is_ok(), "the queue is free again");
+    }
+}

@@ -1,0 +1,274 @@
+//! The way in: which tenant, which request, whose address; then the endpoint.
+
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::ops::Deref;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::FromRequestParts;
+use axum::response::{IntoResponse, Response};
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri, header};
+use hyper::body::Incoming;
+use keywright_protocol::audit::Origin;
+use keywright_protocol::id::{RequestId, TenantId};
+use keywright_protocol::time::Timestamp;
+use tower::{Service, ServiceExt};
+
+use crate::app::App;
+use crate::endpoint;
+use crate::environment::random;
+use crate::listen::PeerAddress;
+use crate::tenants::TenantState;
+
+/// What is known of a request before its endpoint reads it.
+#[derive(Clone)]
+pub struct Ctx(Arc<RequestContext>);
+
+/// See [`Ctx`].
+pub struct RequestContext {
+    /// What every request shares.
+    pub app: Arc<App>,
+    /// The tenant that its path names.
+    pub tenant: Arc<TenantState>,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// When it came.
+    pub now: Timestamp,
+    /// The address that asked, behind the trusted proxies.
+    pub address: IpAddr,
+    request_id: RequestId,
+}
+
+impl Deref for Ctx {
+    type Target = RequestContext;
+
+    fn deref(&self) -> &RequestContext {
+        &self.0
+    }
+}
+
+impl RequestContext {
+    /// The request's identifier.
+    pub const fn request_id(&self) -> &RequestId {
+        &self.request_id
+    }
+
+    /// The tenant's issuer.
+    pub fn issuer(&self) -> &str {
+        &self.tenant.issuer
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Ctx {
+    type Rejection = StatusCode;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, StatusCode> {
+        parts.extensions.get::<Self>().cloned().ok_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+/// The service behind the listener.
+#[derive(Clone)]
+pub struct Dispatch {
+    app: Arc<App>,
+    router: Router,
+}
+
+impl Dispatch {
+    /// The service of an application.
+    pub fn new(app: Arc<App>) -> Self {
+        Self { router: endpoint::routes(), app }
+    }
+
+    async fn answer(self, mut request: Request<Incoming>) -> Response {
+        let started = monotonic();
+        let request_id = RequestId::from_random(random(&*self.app.environment));
+        let label = endpoint::label(request.uri().path());
+        let response = match self.prepare(&mut request, &request_id) {
+            Some(ctx) => {
+                request.extensions_mut().insert(ctx);
+                self.run(request.map(Body::new)).await
+            }
+            None => StatusCode::NOT_FOUND.into_response(),
+        };
+        self.app.metrics.request(label, started.elapsed().as_secs_f64());
+        finish(response, &request_id)
+    }
+
+    async fn run(&self, request: Request<Body>) -> Response {
+        let limit = self.app.config.load().limits.request_timeout;
+        match tokio::time::timeout(limit, self.router.clone().oneshot(request)).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(never)) => match never {},
+            Err(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")]).into_response()
+            }
+        }
+    }
+
+    /// Finds the tenant, and rewrites the path to what stands below its issuer.
+    fn prepare(&self, request: &mut Request<Incoming>, request_id: &RequestId) -> Option<Ctx> {
+        let issuer = self.app.root_issuer();
+        let (tenant, path) = split_path(request.uri().path(), issuer_path(&issuer))?;
+        let tenant = self.app.tenant(&tenant)?;
+        if path != request.uri().path() {
+            *request.uri_mut() = with_path(request.uri(), &path)?;
+        }
+        let peer = request.extensions().get::<PeerAddress>().map(|peer| peer.0)?;
+        let address = self.client_address(peer, request.headers());
+        let origin = Origin {
+            tenant: tenant.id(),
+            request_id: Some(request_id.clone()),
+            ip: Some(address.to_string()),
+            user_agent: user_agent(request.headers()),
+        };
+        let now = self.app.now();
+        let app = Arc::clone(&self.app);
+        let request_id = request_id.clone();
+        Some(Ctx(Arc::new(RequestContext { app, tenant, origin, now, address, request_id })))
+    }
+
+    /// The rightmost address that no trusted proxy wrote; the list is empty by default, and then
+    /// the header means nothing.
+    fn client_address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let config = self.app.config.load();
+        let trusted = |ip: IpAddr| config.server.trusted_proxies.iter().any(|b| b.contains(ip));
+        let mut address = peer;
+        let forwarded = headers.get_all("x-forwarded-for").iter().rev();
+        let hops = forwarded.filter_map(|v| v.to_str().ok()).flat_map(|v| v.rsplit(','));
+        for hop in hops {
+            if !trusted(address) {
+                break;
+            }
+            let Ok(next) = hop.trim().parse() else { break };
+            address = next;
+        }
+        address
+    }
+}
+
+impl Service<Request<Incoming>> for Dispatch {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+        let this = self.clone();
+        Box::pin(async move { Ok(this.answer(request).await) })
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "measures how long an answer takes, decides nothing")]
+fn monotonic() -> Instant {
+    Instant::now()
+}
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+fn finish(mut response: Response, request_id: &RequestId) -> Response {
+    let headers = response.headers_mut();
+    if let Ok(value) = HeaderValue::from_str(request_id.as_str()) {
+        headers.insert(X_REQUEST_ID, value);
+    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// Enough of the program's name to recognise it; it goes into the audit log.
+fn user_agent(headers: &HeaderMap) -> Option<String> {
+    const CHARS_MAX: usize = 200;
+    let text = headers.get(header::USER_AGENT)?.to_str().ok()?;
+    Some(text.chars().take(CHARS_MAX).collect())
+}
+
+/// The path of an issuer: empty for most.
+fn issuer_path(issuer: &str) -> &str {
+    let rest = issuer.split_once("://").map_or("", |(_, rest)| rest);
+    rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("")
+}
+
+/// The tenant that a path names, and the path below its issuer.
+///
+/// RFC 8414 §3.1 puts the well-known part before an issuer's path; OpenID Connect Discovery §4 puts
+/// it behind. Both lead to the same document.
+fn split_path(path: &str, base: &str) -> Option<(TenantId, String)> {
+    for document in ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"]
+    {
+        if let Some(inserted) = path.strip_prefix(document).filter(|rest| !rest.is_empty()) {
+            let (tenant, rest) = split_tenant(inserted.strip_prefix(base)?)?;
+            return rest.is_empty().then(|| (tenant, document.to_owned()));
+        }
+        if path == document && !base.is_empty() {
+            return None;
+        }
+    }
+    let below = path.strip_prefix(base)?;
+    let (tenant, rest) = split_tenant(below)?;
+    Some((tenant, if rest.is_empty() { "/".to_owned() } else { rest.to_owned() }))
+}
+
+fn split_tenant(path: &str) -> Option<(TenantId, &str)> {
+    let Some(rest) = path.strip_prefix("/t/") else {
+        return Some((TenantId::default_tenant(), path));
+    };
+    let end = rest.find('/').unwrap_or(rest.len());
+    let (name, rest) = rest.split_at_checked(end)?;
+    let tenant = TenantId::parse(name).ok()?;
+    // One path for one tenant: the default one has no name in its issuer.
+    (!tenant.is_default()).then_some((tenant, rest))
+}
+
+fn with_path(uri: &Uri, path: &str) -> Option<Uri> {
+    let text = match uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    };
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(text.parse::<PathAndQuery>().ok()?);
+    Uri::from_parts(parts).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_names_one_tenant() {
+        let split = |path: &str| {
+            split_path(path, "").map(|(t, p)| (t.as_str().to_owned(), p))
+        };
+        let some = |t: &str, p: &str| Some((t.to_owned(), p.to_owned()));
+        assert_eq!(split("/token"), some("default", "/token"));
+        assert_eq!(split("/t/shop/token"), some("shop", "/token"));
+        assert_eq!(split("/t/shop"), some("shop", "/"));
+        assert_eq!(split("/t/default/token"), None);
+        assert_eq!(split("/t/SHOP/token"), None);
+        let document = "/.well-known/oauth-authorization-server";
+        assert_eq!(split(&format!("{document}/t/shop")), some("shop", document));
+        assert_eq!(split(&format!("/t/shop{document}")), some("shop", document));
+        assert_eq!(split(document), some("default", document));
+        assert_eq!(split(&format!("{document}/t/shop/x")), None);
+    }
+
+    #[test]
+    fn rfc8414_3_1_an_issuer_with_a_path() {
+        let split = |path: &str| split_path(path, "/auth").map(|(t, p)| (t.to_string(), p));
+        let document = "/.well-known/openid-configuration";
+        let found = Some(("default".to_owned(), document.to_owned()));
+        assert_eq!(split(&format!("{document}/auth")), found);
+        assert_eq!(split(&format!("/auth{document}")), found);
+        assert_eq!(split(document), None);
+        assert_eq!(split("/token"), None);
+    }
+}

@@ -1,0 +1,214 @@
+//! From a configuration to a running server, and back to a clean stop.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use keywright_store::memory::MemoryStore;
+use keywright_store::sqlite::SqliteStore;
+use keywright_store::{SharedStore, StoreFault};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::app::App;
+use crate::config::{Config, StoreUrl, changes_needing_restart};
+use crate::environment::SystemEnvironment;
+use crate::error::ServerFault;
+use crate::jobs;
+use crate::listen::{self, ConnectionLimits};
+use crate::router::Dispatch;
+use crate::tls;
+
+mod operations;
+
+/// Why the server does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration, or what it names, is wrong.
+    #[error("{0}")]
+    Config(String),
+    /// The contents of the store cannot be used: most often the wrong master key.
+    #[error(transparent)]
+    Fault(ServerFault),
+    /// An address cannot be listened on.
+    #[error("{0}")]
+    Listen(String),
+    /// The store cannot be reached.
+    #[error(transparent)]
+    Store(#[from] StoreFault),
+}
+
+impl From<ServerFault> for StartError {
+    fn from(fault: ServerFault) -> Self {
+        match fault {
+            ServerFault::Store(fault) => Self::Store(fault),
+            fault => Self::Fault(fault),
+        }
+    }
+}
+
+impl StartError {
+    /// CONTRACT section 2: 2 usage, 3 the store cannot be reached.
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config(_) => 2,
+            Self::Fault(_) => 1,
+            Self::Listen(_) | Self::Store(_) => 3,
+        }
+    }
+}
+
+/// Where the configuration came from, for reloading it.
+#[derive(Clone, Debug, Default)]
+pub struct ConfigSource {
+    /// The file, if one was named.
+    pub path: Option<PathBuf>,
+}
+
+impl ConfigSource {
+    /// Reads the configuration.
+    pub fn load(&self) -> Result<Config, StartError> {
+        Config::load(self.path.as_deref(), std::env::vars())
+            .map_err(|error| StartError::Config(error.to_string()))
+    }
+}
+
+/// Opens the configured store.
+pub async fn open_store(config: &Config) -> Result<SharedStore, StartError> {
+    match config.store.url.clone() {
+        StoreUrl::Memory => Ok(Arc::new(MemoryStore::new())),
+        StoreUrl::Sqlite(path) => {
+            let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&path)).await;
+            let store = opened.map_err(|e| StoreFault::Unavailable(e.to_string()))??;
+            Ok(Arc::new(store))
+        }
+    }
+}
+
+/// Opens the store and what is in it; nothing listens yet. On the very first start the master key
+/// is made beside the store.
+pub async fn open_app(config: Config) -> Result<Arc<App>, StartError> {
+    config.ensure_master_key().map_err(|error| StartError::Config(error.to_string()))?;
+    let store = open_store(&config).await?;
+    Ok(App::open(config, store, Arc::new(SystemEnvironment)).await?)
+}
+
+/// A server that runs.
+pub struct Running {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Where operations listen.
+    pub ops_address: SocketAddr,
+    app: Arc<App>,
+    tls: Arc<ArcSwapOption<rustls::ServerConfig>>,
+    listening: watch::Sender<bool>,
+    working: watch::Sender<bool>,
+    listeners: Vec<JoinHandle<()>>,
+    jobs: JoinSet<()>,
+}
+
+/// Binds both listeners and starts the jobs.
+pub async fn start(app: Arc<App>) -> Result<Running, StartError> {
+    let config = app.config.load_full();
+    let listen_error = |error: listen::ListenError| StartError::Listen(error.to_string());
+    let listener = listen::bind(config.server.listen).await.map_err(listen_error)?;
+    let ops = listen::bind(config.server.ops_listen).await.map_err(listen_error)?;
+    let address = local_address(&listener)?;
+    let ops_address = local_address(&ops)?;
+    let tls = Arc::new(ArcSwapOption::new(load_tls(&config)?));
+    let (listening, stop_listening) = watch::channel(false);
+    let (working, stop_working) = watch::channel(false);
+    let limits = ConnectionLimits::of(&config.limits);
+    let service = Dispatch::new(Arc::clone(&app));
+    let secured = config.tls.is_some().then(|| Arc::clone(&tls));
+    let public = listen::serve(listener, secured, service, limits, stop_listening);
+    let health = operations::Health::new(Arc::clone(&app), listening.subscribe());
+    // The operations listener answers until the very end: it says that the server drains.
+    let private = listen::serve(ops, None, health, limits, stop_working.clone());
+    let jobs = jobs::start(&app, &stop_working);
+    let listeners = vec![tokio::spawn(public), tokio::spawn(private)];
+    Ok(Running { address, ops_address, app, tls, listening, working, listeners, jobs })
+}
+
+impl Running {
+    /// Stops accepting, finishes what has begun, stores what waits, closes the store.
+    pub async fn stop(mut self) {
+        self.listening.send_replace(true);
+        let private = self.listeners.pop();
+        for listener in self.listeners.drain(..) {
+            let _ended = listener.await;
+        }
+        self.working.send_replace(true);
+        while self.jobs.join_next().await.is_some() {}
+        if let Some(private) = private {
+            let _ended = private.await;
+        }
+        self.app.notebook.flush().await;
+        self.app.store.close().await;
+    }
+
+    /// Reads the configuration again; says what needs a restart. A wrong one changes nothing.
+    pub fn reload(&self, source: &ConfigSource) {
+        let mut new = match source.load() {
+            Ok(new) => new,
+            Err(error) => {
+                tracing::error!(error = %error, "the configuration stays as it was");
+                return;
+            }
+        };
+        match load_tls(&new) {
+            Ok(tls) => self.tls.store(tls),
+            Err(error) => {
+                tracing::error!(error = %error, "the configuration stays as it was");
+                return;
+            }
+        }
+        let old = self.app.config.load_full();
+        for setting in changes_needing_restart(&old, &new) {
+            tracing::warn!(setting, "this change takes effect after a restart");
+        }
+        // What the process was built on stays until it is built anew.
+        new.issuer.clone_from(&old.issuer);
+        new.store = old.store.clone();
+        new.keys.master = old.keys.master.clone();
+        self.app.config.store(Arc::new(new));
+        tracing::info!("configuration reloaded");
+    }
+}
+
+/// Runs until the process is asked to stop.
+pub async fn serve(app: Arc<App>, source: ConfigSource) -> Result<(), StartError> {
+    let running = start(app).await?;
+    tracing::info!(
+        server.address = %running.address,
+        ops.address = %running.ops_address,
+        issuer = %running.app.root_issuer(),
+        "serving"
+    );
+    let signals = |kind| signal(kind).map_err(|e| StartError::Listen(e.to_string()));
+    let mut terminate = signals(SignalKind::terminate())?;
+    let mut interrupt = signals(SignalKind::interrupt())?;
+    let mut hangup = signals(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => running.reload(&source),
+        }
+    }
+    tracing::info!("draining");
+    running.stop().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn load_tls(config: &Config) -> Result<Option<Arc<rustls::ServerConfig>>, StartError> {
+    let Some(settings) = &config.tls else { return Ok(None) };
+    tls::load(settings).map(Some).map_err(|error| StartError::Config(error.to_string()))
+}
+
+fn local_address(listener: &tokio::net::TcpListener) -> Result<SocketAddr, StartError> {
+    listener.local_addr().map_err(|error| StartError::Listen(error.to_string()))
+}
