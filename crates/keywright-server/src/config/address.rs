@@ -76,10 +76,8 @@ impl FromStr for AddressBlock {
 
 impl fmt::Display for AddressBlock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.prefix == bits(self.base) {
-            true => write!(f, "{}", self.base),
-            false => write!(f, "{}/{}", self.base, self.prefix),
-        }
+        write!(f, "{}", self.base)?;
+        if self.prefix == bits(self.base) { Ok(()) } else { write!(f, "/{}", self.prefix) }
     }
 }
 

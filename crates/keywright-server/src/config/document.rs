@@ -141,7 +141,7 @@ impl Document {
     fn read_variable(&mut self, variable: String, value: String) -> Result<(), ConfigError> {
         let found = setting::all().find(|(section, it)| section.variable(it.name) == variable);
         let Some((section, setting)) = found else {
-            return Err(unknown_variable(variable));
+            return Err(unknown_variable(&variable));
         };
         let entry = Entry { value: Value::Untyped(value), origin: Origin::Environment(variable) };
         self.entries.insert((section.name, setting.name), entry);
@@ -288,12 +288,12 @@ fn unknown_key(section: &Section, name: &str, is_table: bool, origin: Origin) ->
     ConfigError::new(origin, what, format!("the nearest is {}", near.full_name(setting.name)))
 }
 
-fn unknown_variable(variable: String) -> ConfigError {
+fn unknown_variable(variable: &str) -> ConfigError {
     let reserved = SECTIONS.iter().flat_map(|section| {
         section.reserved.iter().map(move |name| (section.variable(name), section.full_name(name)))
     });
-    let matching = reserved.into_iter().find(|(reserved, _)| *reserved == variable);
-    let origin = Origin::Environment(variable.clone());
+    let matching = reserved.into_iter().find(|(reserved, _)| reserved == variable);
+    let origin = Origin::Environment(variable.to_owned());
     if let Some((_, full)) = matching {
         return not_built(&full, origin);
     }

@@ -43,10 +43,10 @@ impl<'a> Issuer<'a> {
             return Err(refuse("has a port that is the default or none at all"));
         }
         let issuer = Self { host: host.trim_matches(['[', ']']), is_https };
-        match is_https || issuer.is_loopback() {
-            true => Ok(issuer),
-            false => Err(refuse("is http, which only loopback addresses may be")),
+        if !is_https && !issuer.is_loopback() {
+            return Err(refuse("is http, which only loopback addresses may be"));
         }
+        Ok(issuer)
     }
 
     /// Whether only this machine can be meant.
@@ -60,7 +60,7 @@ impl<'a> Issuer<'a> {
 
     /// Whether this can be no production server: loopback, or a `.test` name (RFC 6761 §6.2).
     pub(super) fn is_for_testing(&self) -> bool {
-        self.is_loopback() || self.host == "test" || self.host.ends_with(".test")
+        self.is_loopback() || self.host.rsplit('.').next() == Some("test")
     }
 }
 

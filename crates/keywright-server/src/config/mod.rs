@@ -113,7 +113,7 @@ impl Config {
         let parsed = Issuer::parse(&issuer).expect("it was judged when it was read");
         let store = store::read(&document, &base)?;
         Ok(Self {
-            tls: place_tls(written_tls, store.folder(&base), parsed.host),
+            tls: place_tls(written_tls, &store.folder(&base), parsed.host),
             keys: keys::read(&document, &base, &store)?,
             tokens: tokens::read(&document)?,
             audit: audit::read(&document)?,
@@ -180,7 +180,7 @@ fn read_issuer(
     Err(document.given(&server::SECTION, "listen").refuse(what, remedy))
 }
 
-fn place_tls(written: tls::Written, data: PathBuf, host: &str) -> Option<TlsConfig> {
+fn place_tls(written: tls::Written, data: &Path, host: &str) -> Option<TlsConfig> {
     match written {
         tls::Written::Development => {
             Some(TlsConfig::Development { folder: data.join("tls"), host: host.to_owned() })

@@ -34,13 +34,12 @@ impl SecretRef {
     /// The secret, without the line end that editors add.
     pub fn read(&self) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
         let mut secret = match self {
-            Self::Environment(name) => match std::env::var(name) {
-                Ok(value) => Zeroizing::new(value.into_bytes()),
-                Err(_) => {
-                    let origin = Origin::Environment(name.clone());
-                    return Err(ConfigError::new(origin, "not set", "put the secret into it"));
-                }
-            },
+            Self::Environment(name) => {
+                let value = std::env::var(name).map_err(|_| {
+                    ConfigError::new(self.origin(), "not set", "put the secret into it")
+                })?;
+                Zeroizing::new(value.into_bytes())
+            }
             Self::File(path) => read_private(path)?,
             Self::Literal(secret) => Zeroizing::new(secret.as_bytes().to_vec()),
         };

@@ -116,8 +116,9 @@ mod tests {
     /// CHECKLIST A36; CVE-2024-47070, CVE-2026-76835.
     #[test]
     fn only_declared_proxies_are_believed() {
+        type Case<'a> = (&'a str, &'a [&'a str], &'a str, &'a [&'a str], &'a str);
         let proxies: &[&str] = &["10.0.0.0/8"];
-        let cases: &[(&str, &[&str], &str, &[&str], &str)] = &[
+        let cases: &[Case<'_>] = &[
             ("nobody is trusted by default", &[], "10.0.0.1", &["203.0.113.9"], "10.0.0.1"),
             ("a stranger is not", proxies, "192.0.2.1", &["203.0.113.9"], "192.0.2.1"),
             ("a proxy is", proxies, "10.0.0.1", &["203.0.113.9"], "203.0.113.9"),

@@ -27,9 +27,9 @@ fn without_a_file_everything_is_on_loopback() {
     assert!(config.server.trusted_proxies.is_empty() && config.tls.is_none());
     assert_eq!(config.store.url, StoreUrl::Sqlite("data/keywright.db".into()));
     assert_eq!(config.keys.master.to_string(), "file:data/master.key");
-    assert_eq!(config.keys.announce, Duration::from_secs(14 * 86_400));
-    assert_eq!(config.tokens.access_lifetime, Duration::from_secs(600));
-    assert_eq!(config.tokens.code_lifetime, Duration::from_secs(60));
+    assert_eq!(config.keys.announce, Duration::from_hours(14 * 24));
+    assert_eq!(config.tokens.access_lifetime, Duration::from_mins(10));
+    assert_eq!(config.tokens.code_lifetime, Duration::from_mins(1));
     assert_eq!(config.audit.issuance, Issuance::Durable);
     assert!(config.limits.password_threads >= 1);
     assert_eq!(config.limits.login_failures_per_account, 10);
@@ -174,7 +174,7 @@ fn the_environment_lies_over_the_file() {
     );
     let config = config.expect("all are settings, or none of ours");
     assert_eq!(config.issuer, "https://id.example.test");
-    assert_eq!(config.tokens.access_lifetime, Duration::from_secs(180), "CONTRACT-5");
+    assert_eq!(config.tokens.access_lifetime, Duration::from_mins(3), "CONTRACT-5");
     assert_eq!(config.server.trusted_proxies.len(), 2);
     assert_eq!(config.limits.connections, 12);
     let folder = PathBuf::from("data/tls");

@@ -26,7 +26,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Codes and access tokens must outlive the way to whoever uses them.
 const TWO_SECONDS: Duration = Duration::from_secs(2);
 /// RFC 6749 §4.1.2 recommends ten minutes at most; nobody has needed more.
-const CODE_LIFETIME_MAX: Duration = Duration::from_secs(600);
+const CODE_LIFETIME_MAX: Duration = Duration::from_mins(10);
 
 pub(super) static SECTION: Section = Section {
     name: "tokens",
