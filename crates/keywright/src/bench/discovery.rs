@@ -16,6 +16,7 @@ pub(super) struct Endpoints {
     pub(super) token: Option<Uri>,
     pub(super) introspection: Option<Uri>,
     pub(super) jwks: Option<Uri>,
+    pub(super) revocation: Option<Uri>,
     pub(super) client_auth: ClientAuth,
 }
 
@@ -32,6 +33,7 @@ struct Document {
     token_endpoint: Option<String>,
     introspection_endpoint: Option<String>,
     jwks_uri: Option<String>,
+    revocation_endpoint: Option<String>,
     token_endpoint_auth_methods_supported: Option<Vec<String>>,
 }
 
@@ -66,6 +68,7 @@ impl Endpoints {
             token: endpoint(document.token_endpoint)?,
             introspection: endpoint(document.introspection_endpoint)?,
             jwks: endpoint(document.jwks_uri)?,
+            revocation: endpoint(document.revocation_endpoint)?,
             client_auth: client_auth(document.token_endpoint_auth_methods_supported.as_deref()),
         })
     }

@@ -105,10 +105,15 @@ impl Answer {
         &'a self,
         missing: &'static str,
     ) -> Result<T, Failure> {
-        if self.status != StatusCode::OK {
-            return Err(Failure::Refused(self.status.as_u16(), self.error_code()));
-        }
+        self.succeeded()?;
         serde_json::from_slice(&self.body).map_err(|_| Failure::Malformed(missing))
+    }
+
+    pub(super) fn succeeded(&self) -> Result<(), Failure> {
+        if self.status == StatusCode::OK {
+            return Ok(());
+        }
+        Err(Failure::Refused(self.status.as_u16(), self.error_code()))
     }
 
     /// RFC 6749 §5.2, if it looks like a code: it becomes a line of the report.

@@ -6,6 +6,7 @@ mod document;
 mod form;
 mod introspect;
 mod refresh;
+mod revoke;
 mod token_mixed;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use self::client_credentials::ClientCredentials;
 use self::document::Document;
 use self::introspect::Introspect;
 use self::refresh::Refresh;
+use self::revoke::Revoke;
 use self::token_mixed::TokenMixed;
 use super::Stop;
 use super::discovery::Endpoints;
@@ -41,6 +43,8 @@ pub(super) enum Name {
     Jwks,
     /// Rotation: each family's newest token for the next, one at a time per family
     Refresh,
+    /// Issue a token, then revoke it
+    Revoke,
     /// Six client credentials, three introspections, one refresh (with --refresh-tokens)
     #[value(alias = "mixed")]
     TokenMixed,
@@ -108,6 +112,7 @@ pub(super) async fn prepare(
         Name::Introspect => Arc::new(Introspect::prepare(ground).await?),
         Name::Jwks => Arc::new(Document::jwks(ground)?),
         Name::Refresh => Arc::new(Refresh::new(ground, refresh_tokens)?),
+        Name::Revoke => Arc::new(Revoke::new(ground)?),
         Name::TokenMixed => Arc::new(TokenMixed::prepare(ground, refresh_tokens).await?),
     })
 }
