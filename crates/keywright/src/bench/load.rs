@@ -96,8 +96,8 @@ impl Run {
         }
     }
 
-    /// A turn that waited too long for a connection is given up. One that is sent has its full time:
-    /// breaking it off early would cost the server a connection, and that would be our doing.
+    /// A turn that waited too long for a connection is given up. One that is sent has its full
+    /// time: breaking it off early would cost the server a connection, and that would be our doing.
     async fn shoot(&self, turn: u64, waited: Duration) -> Result<(), Failure> {
         if waited >= TIMEOUT {
             return Err(Failure::Overdue);

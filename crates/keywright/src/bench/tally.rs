@@ -98,8 +98,8 @@ mod tests {
         Duration::from_millis(ms)
     }
 
-    /// A server that stands still for a second while ten requests fall due: those who came late into
-    /// the pause waited less, but nobody's wait is forgotten.
+    /// A server that stands still for a second while ten requests fall due: those who came late
+    /// waited less, but nobody's wait is forgotten.
     #[test]
     fn a_pause_is_charged_to_everybody_who_waited() {
         let mut tally = Tally::new();

@@ -50,7 +50,9 @@ impl Scenario for Revoke {
     }
 
     fn lost(&self, _turn: u64, lease: Lease) {
-        lease.into_iter().for_each(|token| self.keep(token));
+        if let Some(token) = lease {
+            self.keep(token);
+        }
     }
 }
 
