@@ -17,6 +17,8 @@ pub mod audit;
 pub mod authorize;
 pub mod claims;
 pub mod client;
+#[cfg(test)]
+mod fixture;
 pub mod grant;
 pub mod id;
 pub mod limits;

@@ -46,17 +46,17 @@ pub const CLIENT_METADATA_BYTES_MAX: usize = 64 * 1024;
 /// A client assertion, bytes.
 pub const ASSERTION_BYTES_MAX: usize = 8 * 1024;
 /// How long a client assertion may live: its `jti` is remembered for as long.
-pub const ASSERTION_LIFETIME_MAX: Duration = Duration::from_secs(600);
+pub const ASSERTION_LIFETIME_MAX: Duration = Duration::from_mins(10);
 /// How far ahead `iat` and `nbf` of a peer may lie: FAPI 2.0 §5.3.2.1 note 4 asks for 10 to 60 s.
 pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(10);
 /// Failed redemptions that a code survives; the next one burns it.
 pub const CODE_FAILURES_MAX: u32 = 5;
 /// How long a redeemed code is remembered, so that its replay kills the first tokens.
-pub const CODE_REMEMBERED: Duration = Duration::from_secs(24 * 3600);
+pub const CODE_REMEMBERED: Duration = Duration::from_hours(24);
 /// How long a person may take to sign in and consent.
-pub const INTERACTION_LIFETIME: Duration = Duration::from_secs(30 * 60);
+pub const INTERACTION_LIFETIME: Duration = Duration::from_mins(30);
 /// How long a sign-in lasts.
-pub const SESSION_LIFETIME: Duration = Duration::from_secs(12 * 3600);
+pub const SESSION_LIFETIME: Duration = Duration::from_hours(12);
 /// Rows in one page of a list.
 pub const PAGE_ROWS_MAX: u32 = 500;
 /// Rows in a page that does not say.

@@ -107,7 +107,11 @@ pub fn origin_of(text: &str) -> Option<String> {
     }
     let default = if scheme == "https" { "443" } else { "80" };
     let host = authority.host().to_ascii_lowercase();
-    match authority.port().map(|p| p.as_str()).filter(|p| !p.is_empty() && *p != default) {
+    match authority
+        .port()
+        .map(fluent_uri::pct_enc::EStr::as_str)
+        .filter(|p| !p.is_empty() && *p != default)
+    {
         Some(port) => Some(format!("{scheme}://{host}:{port}")),
         None => Some(format!("{scheme}://{host}")),
     }

@@ -240,7 +240,7 @@ mod tests {
         let catalog = catalog();
         let target = catalog.target(&[], &scopes("openid a:read")).unwrap();
         assert_eq!(target.resources, [ResourceIndicator::parse("https://a.example").unwrap()]);
-        assert_eq!(target.lifetime, Some(Duration::from_secs(60)));
+        assert_eq!(target.lifetime, Some(Duration::from_mins(1)));
         let none = catalog.target(&[], &scopes("openid")).unwrap();
         assert!(none.resources.is_empty());
         let mixed = catalog.target(&[], &scopes("a:read b:read"));

@@ -88,22 +88,22 @@ pub struct RevocationSet {
     last_seq: u64,
 }
 
+/// Dead by name, until an expiry.
+type Named = HashMap<String, Timestamp>;
+/// Dead if issued at or before the first moment; the second is the expiry.
+type Floors = HashMap<String, (Timestamp, Timestamp)>;
+
 #[derive(Debug, Default)]
 struct TenantRevocations {
-    /// Dead by name, until an expiry.
-    named: [HashMap<String, Timestamp>; 5],
-    /// Dead if issued at or before the first moment; the second is the expiry.
-    until: [HashMap<String, (Timestamp, Timestamp)>; 3],
+    tokens: Named,
+    families: Named,
+    grants: Named,
+    sessions: Named,
+    keys: Named,
+    clients: Floors,
+    users: Floors,
+    everything: Floors,
 }
-
-const TOKEN: usize = 0;
-const FAMILY: usize = 1;
-const GRANT: usize = 2;
-const SESSION: usize = 3;
-const KEY: usize = 4;
-const CLIENT: usize = 0;
-const USER: usize = 1;
-const TENANT: usize = 2;
 
 impl RevocationSet {
     /// The place in the log up to which this set has followed.
@@ -114,8 +114,8 @@ impl RevocationSet {
     /// How many entries are held.
     pub fn len(&self) -> usize {
         let count = |t: &TenantRevocations| {
-            t.named.iter().map(HashMap::len).sum::<usize>()
-                + t.until.iter().map(HashMap::len).sum::<usize>()
+            t.named().into_iter().map(HashMap::len).sum::<usize>()
+                + t.floors().into_iter().map(HashMap::len).sum::<usize>()
         };
         self.tenants.values().map(count).sum()
     }
@@ -135,16 +135,15 @@ impl RevocationSet {
     /// may have written between, so the place in the log stays.
     pub fn learn(&mut self, entry: &RevocationEntry) {
         let tenant = self.tenants.entry(entry.tenant.clone()).or_default();
-        let (named, until) = (&mut tenant.named, &mut tenant.until);
         match &entry.target {
-            RevocationTarget::Token(id) => name(&mut named[TOKEN], id.as_str(), entry),
-            RevocationTarget::Family(id) => name(&mut named[FAMILY], id.as_str(), entry),
-            RevocationTarget::Grant(id) => name(&mut named[GRANT], id.as_str(), entry),
-            RevocationTarget::Session(id) => name(&mut named[SESSION], id.as_str(), entry),
-            RevocationTarget::SigningKey(id) => name(&mut named[KEY], id, entry),
-            RevocationTarget::Client(id) => raise(&mut until[CLIENT], id.as_str(), entry),
-            RevocationTarget::User(id) => raise(&mut until[USER], id.as_str(), entry),
-            RevocationTarget::Tenant => raise(&mut until[TENANT], "", entry),
+            RevocationTarget::Token(id) => name(&mut tenant.tokens, id.as_str(), entry),
+            RevocationTarget::Family(id) => name(&mut tenant.families, id.as_str(), entry),
+            RevocationTarget::Grant(id) => name(&mut tenant.grants, id.as_str(), entry),
+            RevocationTarget::Session(id) => name(&mut tenant.sessions, id.as_str(), entry),
+            RevocationTarget::SigningKey(id) => name(&mut tenant.keys, id, entry),
+            RevocationTarget::Client(id) => raise(&mut tenant.clients, id.as_str(), entry),
+            RevocationTarget::User(id) => raise(&mut tenant.users, id.as_str(), entry),
+            RevocationTarget::Tenant => raise(&mut tenant.everything, "", entry),
         }
     }
 
@@ -152,15 +151,14 @@ impl RevocationSet {
     pub fn revokes(&self, tenant: &TenantId, token: &TokenFacts<'_>) -> bool {
         let Some(tenant) = self.tenants.get(tenant) else { return false };
         let named = [
-            (TOKEN, Some(token.jti)),
-            (FAMILY, token.family),
-            (GRANT, token.grant),
-            (SESSION, token.session),
-            (KEY, token.kid),
+            (&tenant.tokens, Some(token.jti)),
+            (&tenant.families, token.family),
+            (&tenant.grants, token.grant),
+            (&tenant.sessions, token.session),
+            (&tenant.keys, token.kid),
         ];
-        let dead_by_name = named
-            .into_iter()
-            .any(|(kind, id)| id.is_some_and(|id| tenant.named[kind].contains_key(id)));
+        let dead_by_name =
+            named.into_iter().any(|(map, id)| id.is_some_and(|id| map.contains_key(id)));
         dead_by_name || token.iat_s <= tenant.floor_s(token.client, token.sub)
     }
 
@@ -173,32 +171,50 @@ impl RevocationSet {
     /// Forgets what can concern no living token.
     pub fn forget_expired(&mut self, now: Timestamp) {
         for tenant in self.tenants.values_mut() {
-            tenant.named.iter_mut().for_each(|map| map.retain(|_, expires| *expires > now));
-            tenant.until.iter_mut().for_each(|map| map.retain(|_, (_, expires)| *expires > now));
+            tenant.named_mut().into_iter().for_each(|map| map.retain(|_, end| *end > now));
+            tenant.floors_mut().into_iter().for_each(|map| map.retain(|_, (_, end)| *end > now));
         }
         self.tenants.retain(|_, t| {
-            t.named.iter().any(|m| !m.is_empty()) || t.until.iter().any(|m| !m.is_empty())
+            t.named().into_iter().any(|map| !map.is_empty())
+                || t.floors().into_iter().any(|map| !map.is_empty())
         });
     }
 }
 
 impl TenantRevocations {
+    const fn named(&self) -> [&Named; 5] {
+        [&self.tokens, &self.families, &self.grants, &self.sessions, &self.keys]
+    }
+
+    const fn named_mut(&mut self) -> [&mut Named; 5] {
+        let Self { tokens, families, grants, sessions, keys, .. } = self;
+        [tokens, families, grants, sessions, keys]
+    }
+
+    const fn floors(&self) -> [&Floors; 3] {
+        [&self.clients, &self.users, &self.everything]
+    }
+
+    const fn floors_mut(&mut self) -> [&mut Floors; 3] {
+        [&mut self.clients, &mut self.users, &mut self.everything]
+    }
+
     fn floor_s(&self, client: &str, sub: &str) -> i64 {
-        [(CLIENT, client), (USER, sub), (TENANT, "")]
+        [(&self.clients, client), (&self.users, sub), (&self.everything, "")]
             .into_iter()
-            .filter_map(|(kind, id)| self.until[kind].get(id))
+            .filter_map(|(map, id)| map.get(id))
             .map(|(at, _)| at.as_unix_s())
             .max()
             .unwrap_or(i64::MIN)
     }
 }
 
-fn name(map: &mut HashMap<String, Timestamp>, id: &str, entry: &RevocationEntry) {
+fn name(map: &mut Named, id: &str, entry: &RevocationEntry) {
     let expires = map.entry(id.to_owned()).or_insert(entry.expires_at);
     *expires = (*expires).max(entry.expires_at);
 }
 
-fn raise(map: &mut HashMap<String, (Timestamp, Timestamp)>, id: &str, entry: &RevocationEntry) {
+fn raise(map: &mut Floors, id: &str, entry: &RevocationEntry) {
     let known = map.entry(id.to_owned()).or_insert((entry.at, entry.expires_at));
     *known = (known.0.max(entry.at), known.1.max(entry.expires_at));
 }

@@ -242,3 +242,78 @@ fn check_secret(
     let matches = live.fold(0, |found, s| found | s.sha256.ct_eq(&presented).unwrap_u8());
     if matches == 1 { Ok(()) } else { Err(ClientAuthError::WrongSecret) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::StoredSecret;
+    use crate::fixture::{at, client};
+
+    fn parse(header: Option<&str>, body: &str) -> Result<Credentials, ClientAuthError> {
+        Credentials::parse(header, &Params::parse(body.as_bytes()).unwrap())
+    }
+
+    fn basic(text: &str) -> String {
+        format!("Basic {}", STANDARD.encode(text))
+    }
+
+    #[test]
+    fn rfc6749_2_3_one_method() {
+        let header = basic("web:s3cret");
+        assert!(matches!(parse(Some(&header), ""), Ok(Credentials::SecretBasic(..))));
+        assert!(matches!(parse(Some(&header), "client_id=web"), Ok(Credentials::SecretBasic(..))));
+        let body = "client_id=web&client_secret=s3cret";
+        assert!(matches!(parse(None, body), Ok(Credentials::SecretPost(..))));
+        assert!(matches!(parse(None, "client_id=web"), Ok(Credentials::Public(_))));
+        for (header, body) in [
+            (Some(header.as_str()), "client_secret=s3cret"),
+            (Some(header.as_str()), "client_id=other"),
+            (None, "client_id=web&client_secret=x&client_assertion=y"),
+        ] {
+            assert_eq!(parse(header, body).err(), Some(ClientAuthError::SeveralMethods), "{body}");
+        }
+        assert_eq!(parse(None, "").err(), Some(ClientAuthError::NoCredentials));
+    }
+
+    #[test]
+    fn rfc6749_2_3_1_halves_are_form_encoded() {
+        let header = basic("web:a%3Ab%2B+c");
+        let Ok(Credentials::SecretBasic(id, secret)) = parse(Some(&header), "") else { panic!() };
+        assert_eq!((id.as_str(), secret.expose().as_str()), ("web", "a:b+ c"));
+        for bad in ["Basic !", "Basic", "Bearer x", &basic("nocolon"), &basic("a%zz:b")] {
+            assert!(parse(Some(bad), "").is_err(), "{bad}");
+        }
+    }
+
+    fn verdict(
+        client: &Arc<Client>,
+        credentials: &Credentials,
+        now_s: i64,
+    ) -> Option<ClientAuthError> {
+        let keys = VerifyingKeys::new(&keywright_jose::JwkSet::new(Vec::new()));
+        let context = AssertionContext { issuer: "https://as.example", keys: &keys };
+        authenticate(credentials, Some(Arc::clone(client)), context, at(now_s)).err()
+    }
+
+    #[test]
+    fn rfc6749_2_3_1_secrets_live_side_by_side_and_end() {
+        let metadata = r#"{"grant_types":["client_credentials"]}"#;
+        let mut stored = Client::clone(&client("web", metadata));
+        stored.secrets.insert(
+            0,
+            StoredSecret { sha256: sha256(b"old"), created_at: at(0), expires_at: Some(at(100)) },
+        );
+        let stored = Arc::new(stored);
+        let with = |secret: &str| parse(Some(&basic(&format!("web:{secret}"))), "").unwrap();
+        assert_eq!(verdict(&stored, &with("s3cret"), 99), None);
+        assert_eq!(verdict(&stored, &with("old"), 99), None);
+        assert_eq!(verdict(&stored, &with("old"), 100), Some(ClientAuthError::WrongSecret));
+        assert_eq!(verdict(&stored, &with("wrong"), 99), Some(ClientAuthError::WrongSecret));
+        let post = parse(None, "client_id=web&client_secret=s3cret").unwrap();
+        assert_eq!(verdict(&stored, &post, 99), Some(ClientAuthError::WrongMethod));
+        let mut disabled = Client::clone(&stored);
+        disabled.disabled = true;
+        let disabled = Arc::new(disabled);
+        assert_eq!(verdict(&disabled, &with("s3cret"), 99), Some(ClientAuthError::Disabled));
+    }
+}

@@ -73,7 +73,8 @@ impl Client {
 
     /// Origins from which a browser may call the endpoints, CONTRACT: CORS.
     pub fn origins(&self) -> Vec<String> {
-        let redirects = self.metadata.redirect_uris.iter().filter_map(|uri| uri.origin());
+        let redirects =
+            self.metadata.redirect_uris.iter().filter_map(super::redirect_uri::RedirectUri::origin);
         redirects.chain(self.metadata.keywright_origins.iter().cloned()).collect()
     }
 }

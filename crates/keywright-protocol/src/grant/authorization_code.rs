@@ -162,3 +162,141 @@ fn refresh_rule(client: &Client, scope: &ScopeSet) -> RefreshPlan {
         Some(RefreshRule::OfflineAccess) | None => RefreshPlan::None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{REDIRECT, at, catalog, client, code, scopes, verifier, web_client};
+
+    struct Case {
+        must: &'static str,
+        name: &'static str,
+        change: fn(&mut StoredCode),
+        redirect_uri: Option<&'static str>,
+        with_verifier: bool,
+        at_s: i64,
+        want: Option<GrantError>,
+    }
+
+    const GOOD: Case = Case {
+        must: "RFC6749-4.1.3",
+        name: "a fresh code by its client",
+        change: |_| {},
+        redirect_uri: Some(REDIRECT),
+        with_verifier: true,
+        at_s: 101,
+        want: None,
+    };
+
+    #[test]
+    fn each_must_passes_and_its_neighbour_fails() {
+        let cases = [
+            GOOD,
+            Case { name: "the last moment", at_s: 159, ..GOOD },
+            Case {
+                must: "RFC6749-4.1.2",
+                name: "a moment too late",
+                at_s: 160,
+                want: Some(GrantError::CodeExpired),
+                ..GOOD
+            },
+            Case {
+                must: "RFC6749-4.1.2",
+                name: "second use",
+                change: |code| {
+                    let jti = Jti::from_trusted("j");
+                    code.state = CodeState::Redeemed { jti, family: None };
+                },
+                want: Some(GrantError::CodeReplayed),
+                ..GOOD
+            },
+            Case {
+                must: "RFC6749-4.1.3",
+                name: "another client's code, used or not",
+                change: |code| code.client = ClientId::from_trusted("other"),
+                want: Some(GrantError::CodeOfAnotherClient),
+                ..GOOD
+            },
+            Case {
+                must: "CONTRACT-3",
+                name: "burned by failures",
+                change: |code| code.state = CodeState::Burned,
+                want: Some(GrantError::CodeBurned),
+                ..GOOD
+            },
+            Case { must: "OAuth2.1-10.2", name: "no redirect_uri", redirect_uri: None, ..GOOD },
+            Case {
+                must: "OAuth2.1-10.2",
+                name: "another redirect_uri",
+                redirect_uri: Some("https://web.example/cb/"),
+                want: Some(GrantError::RedirectUriMismatch),
+                ..GOOD
+            },
+            Case {
+                must: "RFC7636-4.6",
+                name: "no verifier",
+                with_verifier: false,
+                want: Some(GrantError::PkceMissing),
+                ..GOOD
+            },
+            Case {
+                must: "RFC9700-2.1.1",
+                name: "a verifier without challenge",
+                change: |code| code.challenge = None,
+                want: Some(GrantError::PkceMissing),
+                ..GOOD
+            },
+        ];
+        for case in cases {
+            let mut stored = code();
+            (case.change)(&mut stored);
+            let (client, verifier) = (web_client(), verifier());
+            let request = Redemption {
+                client: &client,
+                redirect_uri: case.redirect_uri,
+                verifier: case.with_verifier.then_some(&verifier),
+                resources: &[],
+            };
+            let got = decide(&stored, request, &catalog(), at(case.at_s));
+            assert_eq!(got.err(), case.want, "{}: {}", case.must, case.name);
+        }
+    }
+
+    #[test]
+    fn refresh_tokens_follow_offline_access_or_the_client() {
+        let metadata = |more: &str| {
+            format!(
+                r#"{{"redirect_uris":["https://web.example/cb"],"scope":"openid offline_access"
+                {more}}}"#
+            )
+        };
+        let refresh = r#","grant_types":["authorization_code","refresh_token"]"#;
+        let always = format!(r#"{refresh},"keywright_refresh":"always""#);
+        for (more, scope, want) in [
+            ("", "openid offline_access", RefreshPlan::None),
+            (refresh, "openid", RefreshPlan::None),
+            (refresh, "openid offline_access", RefreshPlan::Start(Survival::Offline)),
+            (&always, "openid", RefreshPlan::Start(Survival::WithSession)),
+            (&always, "openid offline_access", RefreshPlan::Start(Survival::Offline)),
+        ] {
+            let client = client("web", &metadata(more));
+            let got = refresh_rule(&client, &scopes(scope));
+            assert_eq!(got, want, "{more} {scope}");
+        }
+    }
+
+    #[test]
+    fn rfc8707_2_2_a_token_for_a_part_of_the_resources() {
+        let api = ResourceIndicator::parse("https://api.example").unwrap();
+        let other = ResourceIndicator::parse("https://other.example").unwrap();
+        let granted = scopes("openid orders:read");
+        let asked = [api.clone()];
+        let (scope, target) = narrow(&granted, &[], &asked, &catalog()).unwrap();
+        assert_eq!(
+            (scope.to_string().as_str(), target.resources),
+            ("openid orders:read", vec![api])
+        );
+        let refused = narrow(&granted, &[], &[other], &catalog());
+        assert_eq!(refused.err(), Some(GrantError::ResourceUnknown));
+    }
+}

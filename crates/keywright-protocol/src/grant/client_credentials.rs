@@ -42,3 +42,27 @@ pub fn decide(
         _pkce: None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{catalog, client, scopes, web_client};
+
+    #[test]
+    fn rfc6749_4_4_own_scopes_of_known_resources() {
+        let machine = client(
+            "machine",
+            r#"{"grant_types":["client_credentials"],"scope":"openid orders:read gone:read"}"#,
+        );
+        let error = |asked: Option<&str>| {
+            let asked = asked.map(scopes);
+            decide(&machine, asked.as_ref(), &[], &catalog()).map(|p| p.scope.to_string())
+        };
+        assert_eq!(error(Some("orders:read")).as_deref(), Ok("orders:read"));
+        for refused in ["orders:write", "gone:read", "openid", "orders:read orders:write"] {
+            assert_eq!(error(Some(refused)), Err(GrantError::ScopeNotAllowed), "{refused}");
+        }
+        let web = decide(&web_client(), None, &[], &catalog());
+        assert_eq!(web.err(), Some(GrantError::GrantTypeNotAllowed));
+    }
+}

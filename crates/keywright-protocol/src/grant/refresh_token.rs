@@ -151,3 +151,127 @@ pub fn transition(
     }
     Err(GrantError::RefreshReused)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::fixture::{at, catalog, client, family, refresh_token, scopes, web_client};
+
+    const RETRY: Duration = Duration::from_secs(10);
+
+    fn judge(
+        change: impl Fn(&mut StoredFamily),
+        generation: u8,
+        scope: Option<&str>,
+        now_s: i64,
+    ) -> Result<IssuePlan, GrantError> {
+        let mut family = family();
+        change(&mut family);
+        let (client, scope) = (web_client(), scope.map(scopes));
+        let request = Refresh {
+            client: &client,
+            presented: refresh_token(generation).hash(),
+            scope: scope.as_ref(),
+            resources: &[],
+            retry: RETRY,
+        };
+        decide(&family, request, &catalog(), at(now_s))
+    }
+
+    #[test]
+    fn rfc9700_4_14_2_current_parent_and_everything_else() {
+        let refresh = |generation, now_s| judge(|_| {}, generation, None, now_s).map(|p| p.refresh);
+        let id = family().id;
+        assert_eq!(refresh(1, 300), Ok(RefreshPlan::Advance(id.clone())));
+        assert_eq!(refresh(0, 209), Ok(RefreshPlan::Retry(id)), "the answer was lost");
+        assert_eq!(refresh(0, 210), Err(GrantError::RefreshReused), "too late for a retry");
+        assert_eq!(refresh(7, 201), Err(GrantError::RefreshReused), "older than the parent");
+    }
+
+    #[test]
+    fn rfc6749_6_owner_lifetime_and_scope() {
+        let error =
+            |change: fn(&mut StoredFamily), scope, now_s| judge(change, 1, scope, now_s).err();
+        assert_eq!(error(|_| {}, Some("openid"), 300), None);
+        assert_eq!(error(|_| {}, Some("orders:write"), 300), Some(GrantError::ScopeWidened));
+        assert_eq!(error(|_| {}, None, 999), None);
+        assert_eq!(error(|_| {}, None, 1000), Some(GrantError::RefreshExpired), "idle");
+        let tireless: fn(&mut StoredFamily) = |f| f.idle_expires_at = at(9999);
+        assert_eq!(error(tireless, None, 1999), None);
+        assert_eq!(error(tireless, None, 2000), Some(GrantError::RefreshExpired), "absolute");
+        assert_eq!(error(|f| f.revoked = true, None, 300), Some(GrantError::RefreshRevoked));
+        let foreign: fn(&mut StoredFamily) = |f| f.origin.client = ClientId::from_trusted("x");
+        assert_eq!(error(foreign, None, 300), Some(GrantError::RefreshOfAnotherClient));
+    }
+
+    #[test]
+    fn another_clients_replay_does_not_revoke() {
+        let other = client(
+            "other",
+            r#"{"redirect_uris":["https://o.example/"],"grant_types":["authorization_code","refresh_token"]}"#,
+        );
+        let request = Refresh {
+            client: &other,
+            presented: refresh_token(9).hash(),
+            scope: None,
+            resources: &[],
+            retry: RETRY,
+        };
+        let verdict = decide(&family(), request, &catalog(), at(300));
+        assert_eq!(verdict.err(), Some(GrantError::RefreshOfAnotherClient));
+    }
+
+    /// A family as the commit would change it.
+    struct Model {
+        family: StoredFamily,
+        minted: u8,
+    }
+
+    impl Model {
+        fn present(&mut self, generation: u8, now: Timestamp) -> Result<u8, GrantError> {
+            let presented = refresh_token(generation).hash();
+            match transition(&self.family, presented, RETRY, now) {
+                Ok(RefreshPlan::Advance(_)) => {
+                    self.minted += 1;
+                    self.family.parent = Some(presented);
+                    self.family.current = refresh_token(self.minted).hash();
+                    self.family.rotated_at = now;
+                    Ok(self.minted)
+                }
+                Ok(_) => Ok(self.minted),
+                Err(error) => {
+                    self.family.revoked = true;
+                    Err(error)
+                }
+            }
+        }
+    }
+
+    proptest! {
+        /// Whatever is presented in whatever order: one live leaf, no way back, reuse ends it.
+        #[test]
+        fn at_most_one_leaf_is_ever_live(
+            steps in proptest::collection::vec((0_u8..6, 0_i64..8), 1..40),
+        ) {
+            let mut model = Model { family: family(), minted: 1 };
+            let mut now = 200;
+            for (back, pause) in steps {
+                now += pause;
+                let leaf = model.minted;
+                let presented = leaf.saturating_sub(back);
+                let got = model.present(presented, at(now));
+                match leaf - presented {
+                    0 => prop_assert_eq!(got, Ok(leaf + 1)),
+                    1 if got.is_ok() => prop_assert_eq!(got, Ok(leaf), "the same child"),
+                    _ => {
+                        prop_assert_eq!(got, Err(GrantError::RefreshReused));
+                        break;
+                    }
+                }
+                prop_assert_eq!(model.family.current, refresh_token(model.minted).hash());
+            }
+        }
+    }
+}
