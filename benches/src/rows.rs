@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::client::{Call, Connection, Source};
-use crate::measure::{Effort, Side, compare, median};
+use crate::measure::{Comparison, Effort, Side, compare, median};
 use crate::seed::{Client, Installation, identifier};
 use crate::server::{Server, Start, ask, free_port};
 use crate::sign_in;
@@ -110,14 +110,16 @@ impl Bench<'_> {
         let ours = self.start_ours(&buffered, port, &machine).await?;
         let ring = Ring { ours: &ours, bare: &bare, machine: &machine };
         for row in issuing(&machine) {
-            rows.extend(self.equal(&ring, row).await?);
+            rows.extend(self.equal(&ring, row).await);
         }
         rows.extend(self.introspection(&ring).await?);
         drop(ours);
         let ours = self.start_ours(&durable, port, &machine).await?;
         let ring = Ring { ours: &ours, bare: &bare, machine: &machine };
-        rows.extend(self.equal(&ring, issuing_durably(&machine)).await?);
-        rows.extend(self.refresh(&ring, &site).await?);
+        rows.extend(self.equal(&ring, issuing_durably(&machine)).await);
+        if self.wants(REFRESH.id) {
+            rows.push(settled(REFRESH, self.refresh(&ring, &site).await));
+        }
         Ok(rows)
     }
 
@@ -130,15 +132,15 @@ impl Bench<'_> {
     }
 
     /// Both sides send one call again and again.
-    async fn equal(&self, ring: &Ring<'_>, row: Match) -> anyhow::Result<Option<Row>> {
+    async fn equal(&self, ring: &Ring<'_>, row: Match) -> Option<Row> {
         if !self.wants(row.goal.id) {
-            return Ok(None);
+            return None;
         }
         progress(row.goal.what);
         let ours = Side { server: ring.ours, sources: alike(&row.ours, row.proof) };
         let reference = Side { server: ring.bare, sources: alike(&row.reference, ANY_JSON) };
-        let found = compare(ours, reference, self.effort(row.each)).await?;
-        Ok(Some(Row::ratio(row.goal, found)))
+        let found = compare(ours, reference, self.effort(row.each)).await;
+        Some(settled(row.goal, found))
     }
 
     async fn introspection(&self, ring: &Ring<'_>) -> anyhow::Result<Vec<Row>> {
@@ -148,16 +150,16 @@ impl Bench<'_> {
             let token = ring.token(scope).await?;
             let (ours, reference) = (ring.introspect(&token), bare());
             let row = Match { goal, ours, proof: ACTIVE, reference, each: 250 };
-            rows.extend(self.equal(ring, row).await?);
+            rows.extend(self.equal(ring, row).await);
         }
         if self.wants(INTROSPECT_FIRST.id) {
-            rows.push(self.introspect_first(ring).await?);
+            rows.push(settled(INTROSPECT_FIRST, self.introspect_first(ring).await));
         }
         Ok(rows)
     }
 
     /// No token is asked about twice.
-    async fn introspect_first(&self, ring: &Ring<'_>) -> anyhow::Result<Row> {
+    async fn introspect_first(&self, ring: &Ring<'_>) -> anyhow::Result<Comparison> {
         const EACH: u32 = 60;
         progress(INTROSPECT_FIRST.what);
         let mut connection = Connection::open(ring.ours.address).await?;
@@ -175,22 +177,17 @@ impl Bench<'_> {
         let verify = Call::form("/bare-verify", &[("token", &token)]);
         let ours = Side { server: ring.ours, sources };
         let reference = Side { server: ring.bare, sources: alike(&verify, ANY_JSON) };
-        let found = compare(ours, reference, self.effort(EACH)).await?;
-        Ok(Row::ratio(INTROSPECT_FIRST, found))
+        compare(ours, reference, self.effort(EACH)).await
     }
 
-    async fn refresh(&self, ring: &Ring<'_>, site: &Client) -> anyhow::Result<Option<Row>> {
-        if !self.wants(REFRESH.id) {
-            return Ok(None);
-        }
+    async fn refresh(&self, ring: &Ring<'_>, site: &Client) -> anyhow::Result<Comparison> {
         progress(REFRESH.what);
         let families = sign_in::families(ring.ours, site, CONNECTIONS).await?;
         let sources = families.into_iter().map(|family| Box::new(family) as Box<dyn Source>);
         let ours = Side { server: ring.ours, sources: sources.collect() };
         let store = Call::form("/bare-store", &[("grant_type", "refresh_token")]);
         let reference = Side { server: ring.bare, sources: alike(&store, ANY_JSON) };
-        let found = compare(ours, reference, self.effort(150)).await?;
-        Ok(Some(Row::ratio(REFRESH, found)))
+        compare(ours, reference, self.effort(150)).await
     }
 
     /// Memory and time of fresh processes, in turn.
@@ -303,6 +300,11 @@ fn token_form(path: &str, scope: &str) -> Call {
 
 fn alike(call: &Call, proof: Proof) -> Vec<Box<dyn Source>> {
     (0..CONNECTIONS).map(|_| Rota::boxed(vec![call.clone()], proof)).collect()
+}
+
+/// One row that fails takes no other with it.
+fn settled(goal: Goal, found: anyhow::Result<Comparison>) -> Row {
+    found.map_or_else(|why| Row::failed(goal, &why), |found| Row::ratio(goal, found))
 }
 
 fn progress(what: &str) {

@@ -13,7 +13,8 @@ pub(crate) struct Row {
     what: &'static str,
     /// With its parts, for people.
     measured: String,
-    value: f64,
+    /// None where it could not be measured.
+    value: Option<f64>,
     reach: &'static str,
     met: bool,
 }
@@ -30,13 +31,25 @@ pub(crate) struct Goal {
 impl Row {
     pub(crate) fn new(goal: Goal, value: f64, measured: String) -> Self {
         let met = value <= goal.most;
-        Self { id: goal.id, what: goal.what, measured, value, reach: goal.reach, met }
+        Self { id: goal.id, what: goal.what, measured, value: Some(value), reach: goal.reach, met }
+    }
+
+    /// A row that says why there is no number; the other rows are measured all the same.
+    pub(crate) fn failed(goal: Goal, why: &anyhow::Error) -> Self {
+        let measured = format!("not measured: {}", first_line(why));
+        Self { id: goal.id, what: goal.what, measured, value: None, reach: goal.reach, met: false }
     }
 
     pub(crate) fn ratio(goal: Goal, found: Comparison) -> Self {
         let Comparison { ours_us, reference_us, ratio } = found;
         Self::new(goal, ratio, format!("{ratio:.2} ({ours_us:.1} / {reference_us:.1} us)"))
     }
+}
+
+/// An answer may be a whole page.
+fn first_line(why: &anyhow::Error) -> String {
+    let text = format!("{why:#}");
+    text.lines().next().unwrap_or_default().chars().take(200).collect()
 }
 
 pub(crate) fn text(rows: &[Row]) -> String {
@@ -58,6 +71,13 @@ mod tests {
     fn the_bound_itself_is_met() {
         assert!(Row::new(GOAL, 1.5, String::new()).met);
         assert!(!Row::new(GOAL, 1.51, String::new()).met);
+    }
+
+    #[test]
+    fn what_could_not_be_measured_is_not_met() {
+        let row = Row::failed(GOAL, &anyhow::anyhow!("404\n<html>"));
+        assert_eq!((row.met, row.value), (false, None));
+        assert_eq!(row.measured, "not measured: 404");
     }
 
     #[test]

@@ -9,9 +9,9 @@
 mod store;
 
 use std::io::Read as _;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use anyhow::Context as _;
 use axum::Router;
@@ -33,9 +33,11 @@ const ANSWER_LEN: usize = 873;
 struct Bare {
     canned: Bytes,
     es256: SigningKey,
-    rs256: SigningKey,
     verifying: VerifyingKeys,
-    store: Store,
+    /// What takes long to make is made when it is first asked for: starting is measured, too.
+    rs256: OnceLock<Option<SigningKey>>,
+    store: OnceLock<Option<Store>>,
+    folder: PathBuf,
     serial: AtomicU64,
 }
 
@@ -67,7 +69,7 @@ async fn main() -> anyhow::Result<()> {
     let mut words = std::env::args().skip(1);
     let port: u16 = words.next().context("usage: bare PORT FOLDER")?.parse()?;
     let folder = words.next().context("usage: bare PORT FOLDER")?;
-    let bare = Arc::new(Bare::new(Path::new(&folder))?);
+    let bare = Arc::new(Bare::new(folder.into())?);
     let router = Router::new()
         .route("/bare", get(canned).post(canned_for_form))
         .route("/bare-encode/es256", post(encode_es256))
@@ -87,7 +89,7 @@ async fn main() -> anyhow::Result<()> {
 }
 
 impl Bare {
-    fn new(folder: &Path) -> anyhow::Result<Self> {
+    fn new(folder: PathBuf) -> anyhow::Result<Self> {
         let es256 = SigningKey::generate(Algorithm::Es256)?;
         let canned = |filler: &str| token_answer(filler).len();
         let filler = "a".repeat(ANSWER_LEN - canned(""));
@@ -95,10 +97,19 @@ impl Bare {
             canned: token_answer(&filler),
             verifying: VerifyingKeys::new(&JwkSet::new(vec![es256.public_jwk().clone()])),
             es256,
-            rs256: SigningKey::generate(Algorithm::Rs256)?,
-            store: Store::open(folder)?,
+            rs256: OnceLock::new(),
+            store: OnceLock::new(),
+            folder,
             serial: AtomicU64::new(0),
         })
+    }
+
+    fn rs256(&self) -> Option<&SigningKey> {
+        self.rs256.get_or_init(|| SigningKey::generate(Algorithm::Rs256).ok()).as_ref()
+    }
+
+    fn store(&self) -> Option<&Store> {
+        self.store.get_or_init(|| Store::open(&self.folder).ok()).as_ref()
     }
 
     fn token(&self, key: &SigningKey) -> Option<Bytes> {
@@ -131,7 +142,7 @@ async fn encode_es256(State(bare): Shared, _form: Bytes) -> Response {
 }
 
 async fn encode_rs256(State(bare): Shared, _form: Bytes) -> Response {
-    json(bare.token(&bare.rs256))
+    json(bare.rs256().and_then(|key| bare.token(key)))
 }
 
 /// Verifies the token that the form carries; a wrong one would make the ratio a lie.
@@ -147,7 +158,8 @@ async fn verify(State(bare): Shared, form: Bytes) -> Response {
 async fn encode_and_store(State(bare): Shared, _form: Bytes) -> Response {
     let answer = bare.token(&bare.es256);
     let family = bare.serial.load(Ordering::Relaxed);
-    let stored = bare.store.rotate(family).await;
+    let Some(store) = bare.store() else { return json(None) };
+    let stored = store.rotate(family).await;
     json(answer.filter(|_| stored))
 }
 
