@@ -30,7 +30,7 @@ use crate::throttle::Throttle;
 /// How many user names are remembered for introspection.
 const USERNAMES_MAX: usize = 100_000;
 /// The window of the throttles.
-const THROTTLE_WINDOW: Duration = Duration::from_secs(300);
+const THROTTLE_WINDOW: Duration = Duration::from_mins(5);
 
 /// What every request shares: one per process.
 pub struct App {
@@ -143,7 +143,7 @@ impl App {
     /// When the last access token issued until now is dead: how long a revocation must be known.
     pub fn tokens_expire_at(&self, tenant: &TenantState, now: Timestamp) -> Timestamp {
         // A minute more for validators whose clocks are behind.
-        now.plus(self.longest_token(tenant)).plus(Duration::from_secs(60))
+        now.plus(self.longest_token(tenant)).plus(Duration::from_mins(1))
     }
 
     fn longest_token(&self, tenant: &TenantState) -> Duration {
@@ -307,7 +307,9 @@ impl App {
             }
             let mut set =
                 self.revocations.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-            entries.iter().for_each(|entry| set.insert(entry));
+            for entry in &entries {
+                set.insert(entry);
+            }
         }
     }
 

@@ -41,13 +41,13 @@ impl Notebook {
     ///
     /// # Errors
     /// Gives the event back when too many wait: the caller then waits for the store itself.
-    pub fn event(&self, event: AuditEvent) -> Result<(), AuditEvent> {
+    pub fn event(&self, event: AuditEvent) -> Result<(), Box<AuditEvent>> {
         match self.0.try_reserve() {
             Ok(place) => {
                 place.send(Item::Event(event));
                 Ok(())
             }
-            Err(_) => Err(event),
+            Err(_) => Err(Box::new(event)),
         }
     }
 
@@ -125,7 +125,10 @@ async fn keep(store: SharedStore, mut items: mpsc::Receiver<Item>) {
         if !refusals.is_empty() {
             warn_of(store.keep_refusals(refusals).await.err());
         }
-        flushed.into_iter().for_each(|done| drop(done.send(())));
+        for done in flushed {
+            // Whoever waited may have gone.
+            let _gone = done.send(());
+        }
     }
 }
 

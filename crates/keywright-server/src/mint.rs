@@ -21,7 +21,7 @@ use crate::error::ServerFault;
 use crate::tenants::TenantState;
 
 /// How long an ID token may be presented to the client it is for.
-const ID_TOKEN_LIFETIME: Duration = Duration::from_secs(600);
+const ID_TOKEN_LIFETIME: Duration = Duration::from_mins(10);
 
 /// What minting needs beside the plan.
 #[derive(Clone, Copy)]

@@ -30,11 +30,8 @@ pub async fn prove(ctx: &Ctx, credentials: &Credentials) -> Result<Authenticated
         Some(loaded) => with_keys(ctx, credentials, loaded).await,
         None => Err(ClientAuthError::UnknownClient),
     };
-    match &verdict {
-        Err(ClientAuthError::WrongSecret | ClientAuthError::UnknownClient) => {
-            ctx.app.guesses_by_name.fail(&guesser, ctx.now);
-        }
-        _ => {}
+    if let Err(ClientAuthError::WrongSecret | ClientAuthError::UnknownClient) = &verdict {
+        ctx.app.guesses_by_name.fail(&guesser, ctx.now);
     }
     Ok(verdict?)
 }

@@ -14,7 +14,7 @@ pub mod userinfo;
 use axum::Router;
 use axum::handler::Handler;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, any};
+use axum::routing::MethodRouter;
 use http::{HeaderValue, Method, header};
 use keywright_protocol::wire::{ErrorCode, WireError};
 
@@ -74,11 +74,6 @@ fn refuse_method(ctx: &Ctx, _: &Method, allowed: &'static str) -> Response {
     let mut response = refusal_response(ctx, &Refused::Http(wire));
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
     response
-}
-
-/// A handler for every method, used where a page explains what is wrong.
-pub(crate) fn every_method<H: Handler<T, ()>, T: 'static>(handler: H) -> MethodRouter {
-    any(handler)
 }
 
 /// The refusal of an endpoint, kept for `explain`.

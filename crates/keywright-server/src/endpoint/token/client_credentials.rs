@@ -37,7 +37,7 @@ async fn commit(ctx: &Ctx, mut record: Record) -> Result<Receipt, Refused> {
         let Some(event) = record.events.pop() else { return Ok(Receipt::of_commit()) };
         match ctx.app.notebook.event(event) {
             Ok(()) => return Ok(Receipt::of_commit()),
-            Err(event) => record.events.push(event),
+            Err(event) => record.events.push(*event),
         }
     }
     match ctx.app.store.record(record).await? {

@@ -26,10 +26,9 @@ pub(super) async fn redeem(
     for _ in 0..COMMIT_TRIES_MAX {
         let stored = ctx.app.store.load_code(&ctx.origin.tenant, code.hash()).await?;
         let stored = stored.ok_or(GrantError::CodeUnknown)?;
-        match attempt(ctx, client, request, code, stored).await? {
-            Some(body) => return Ok(body),
-            // Somebody else was faster: what they left is judged next.
-            None => continue,
+        // Somebody else was faster: what they left is judged next.
+        if let Some(body) = attempt(ctx, client, request, code, stored).await? {
+            return Ok(body);
         }
     }
     Err(ServerFault::Overload("a code is being redeemed by many at once").into())

@@ -27,10 +27,9 @@ pub(super) async fn refresh(
     for _ in 0..COMMIT_TRIES_MAX {
         let family = ctx.app.store.load_family(&ctx.origin.tenant, &id).await?;
         let family = family.ok_or(GrantError::RefreshUnknown)?;
-        match attempt(ctx, client, request, token, family).await? {
-            Some(body) => return Ok(body),
-            // A twin of this request was faster: it is judged next, as a retry.
-            None => continue,
+        // A twin of this request was faster: it is judged next, as a retry.
+        if let Some(body) = attempt(ctx, client, request, token, family).await? {
+            return Ok(body);
         }
     }
     Err(ServerFault::Overload("a refresh token is being used by many at once").into())
