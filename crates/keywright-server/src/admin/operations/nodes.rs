@@ -1,0 +1,56 @@
+//! CONTRACT: a command returns when the nodes on this machine have seen its change.
+
+use std::time::Duration;
+
+use keywright_store::change::{LogHeads, NodeReport};
+
+use crate::app::App;
+use crate::error::ServerFault;
+use crate::jobs::machine_name;
+
+/// How long a command waits for nodes; the change itself is durable already.
+const WAIT_MAX: Duration = Duration::from_secs(1);
+/// How often it looks.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// A node that has not reported for this long has stopped without saying so.
+const NODE_SILENT: Duration = Duration::from_secs(5);
+
+/// Waits until every node of this machine has followed the logs to where they end now.
+pub(super) async fn wait_for_nodes(app: &App) {
+    match tokio::time::timeout(WAIT_MAX, wait(app)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(fault)) => tracing::warn!(error = %fault, "nodes could not be asked"),
+        Err(_) => tracing::warn!("a node of this machine has not followed within a second"),
+    }
+}
+
+async fn wait(app: &App) -> Result<(), ServerFault> {
+    let heads = app.store.log_heads().await?;
+    let machine = machine_name();
+    loop {
+        let nodes = app.store.list_nodes(app.now().minus(NODE_SILENT)).await?;
+        let behind = |node: &NodeReport| node.machine == machine && !reached(node.followed, heads);
+        if !nodes.iter().any(behind) {
+            return Ok(());
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+const fn reached(followed: LogHeads, heads: LogHeads) -> bool {
+    followed.change >= heads.change && followed.revocation >= heads.revocation
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_behind_in_either_log() {
+        let heads = |change, revocation| LogHeads { change, revocation };
+        assert!(reached(heads(2, 3), heads(2, 3)));
+        assert!(reached(heads(5, 5), heads(2, 3)));
+        assert!(!reached(heads(1, 3), heads(2, 3)));
+        assert!(!reached(heads(2, 2), heads(2, 3)));
+    }
+}
