@@ -46,10 +46,12 @@ pub struct App {
     pub metrics: Metrics,
     /// Slow hashing.
     pub passwords: Passwords,
-    /// Guesses per account and per client.
-    pub guesses_by_name: Throttle,
-    /// Guesses per address.
-    pub guesses_by_address: Throttle,
+    /// Guesses at an account's password.
+    pub guesses_at_account: Throttle,
+    /// Guesses at passwords from an address.
+    pub guesses_from_address: Throttle,
+    /// Guesses at a client's secret from an address.
+    pub guesses_at_client: Throttle,
     /// Guarded fetches.
     pub outbound: Outbound,
     master: MasterKey,
@@ -78,8 +80,12 @@ impl App {
         let outbound =
             Outbound::new(&config.outbound).map_err(|e| ServerFault::Internal(e.to_string()))?;
         let app = Arc::new(Self {
-            guesses_by_name: Throttle::new(limits.login_failures_per_account, THROTTLE_WINDOW),
-            guesses_by_address: Throttle::new(limits.login_failures_per_address, THROTTLE_WINDOW),
+            guesses_at_account: Throttle::new(limits.login_failures_per_account, THROTTLE_WINDOW),
+            guesses_from_address: Throttle::new(
+                limits.login_failures_per_address,
+                THROTTLE_WINDOW,
+            ),
+            guesses_at_client: Throttle::new(limits.login_failures_per_account, THROTTLE_WINDOW),
             config: ArcSwap::from_pointee(config),
             notebook: Notebook::start(Arc::clone(&store)),
             environment,

@@ -30,19 +30,31 @@ impl Throttle {
         Self { failures_max, window, counts: Mutex::new(HashMap::new()) }
     }
 
-    /// How long a key must wait; nothing if it may try.
-    pub fn wait(&self, key: &str, now: Timestamp) -> Option<Duration> {
-        let counts = self.counts.lock().ok()?;
-        let count = counts.get(key).filter(|count| self.is_live(count, now))?;
-        let over = count.failures >= self.failures_max;
-        over.then(|| count.since.plus(self.window).since(now).max(Duration::from_secs(1)))
+    /// Takes one of a key's tries, or says how long it must wait. A try counts as a failure until
+    /// it has proven itself: many at once are no more than their number.
+    pub fn attempt(&self, key: &str, now: Timestamp) -> Result<(), Duration> {
+        let Ok(mut counts) = self.counts.lock() else { return Ok(()) };
+        let live = counts.get(key).filter(|count| self.is_live(count, now));
+        if let Some(count) = live.filter(|count| count.failures >= self.failures_max) {
+            let left = count.since.plus(self.window).since(now);
+            return Err(left.max(Duration::from_secs(1)));
+        }
+        self.count(&mut counts, key, now);
+        Ok(())
     }
 
-    /// Counts a failure.
-    pub fn fail(&self, key: &str, now: Timestamp) {
-        let Ok(mut counts) = self.counts.lock() else { return };
+    /// Gives a try back: it was never judged, or judged well but proves nothing about the key.
+    pub fn give_back(&self, key: &str) {
+        if let Ok(mut counts) = self.counts.lock()
+            && let Some(count) = counts.get_mut(key)
+        {
+            count.failures = count.failures.saturating_sub(1);
+        }
+    }
+
+    fn count(&self, counts: &mut HashMap<String, Count>, key: &str, now: Timestamp) {
         if counts.len() >= ENTRIES_MAX && !counts.contains_key(key) {
-            self.make_room(&mut counts, now);
+            self.make_room(counts, now);
         }
         let count = counts.entry(key.to_owned()).or_insert(Count { failures: 0, since: now });
         if !self.is_live(count, now) {
@@ -83,18 +95,18 @@ mod tests {
     }
 
     #[test]
-    fn a_key_waits_after_too_many_failures_and_not_for_ever() {
-        let throttle = Throttle::new(3, Duration::from_secs(60));
-        for _ in 0..2 {
-            throttle.fail("alice", at(0));
+    fn a_key_waits_after_too_many_tries_and_not_for_ever() {
+        let throttle = Throttle::new(3, Duration::from_mins(1));
+        for second in 0..3 {
+            assert_eq!(throttle.attempt("alice", at(second)), Ok(()));
         }
-        assert_eq!(throttle.wait("alice", at(1)), None);
-        throttle.fail("alice", at(1));
-        assert_eq!(throttle.wait("alice", at(2)), Some(Duration::from_secs(58)));
-        assert_eq!(throttle.wait("bob", at(2)), None);
-        assert_eq!(throttle.wait("alice", at(60)), None, "the window has passed");
-        throttle.fail("alice", at(100));
+        assert_eq!(throttle.attempt("alice", at(3)), Err(Duration::from_secs(57)));
+        assert_eq!(throttle.attempt("bob", at(3)), Ok(()), "another key");
+        assert_eq!(throttle.attempt("alice", at(60)), Ok(()), "the window has passed");
         throttle.succeed("alice");
-        assert_eq!(throttle.wait("alice", at(100)), None);
+        for _ in 0..9 {
+            assert_eq!(throttle.attempt("alice", at(61)), Ok(()));
+            throttle.give_back("alice");
+        }
     }
 }

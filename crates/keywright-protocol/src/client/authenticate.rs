@@ -153,8 +153,10 @@ fn parse_assertion(
     if assertion.len() > ASSERTION_BYTES_MAX {
         return Err(RequestError::TooLarge("client_assertion").into());
     }
-    let unverified = UnverifiedAssertion::parse(assertion)?;
-    let client = unverified.claimed_client()?;
+    // RFC 7521 §4.2.1: whatever is wrong with an assertion is invalid_client.
+    let malformed = |_| ClientAuthError::AssertionInvalid("the assertion is malformed");
+    let unverified = UnverifiedAssertion::parse(assertion).map_err(malformed)?;
+    let client = unverified.claimed_client().map_err(malformed)?;
     if named.is_some_and(|named| *named != client) {
         return Err(ClientAuthError::AssertionInvalid("client_id is not the assertion's subject"));
     }

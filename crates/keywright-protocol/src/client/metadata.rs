@@ -236,8 +236,10 @@ impl ClientMetadata {
         let value: serde_json::Value = serde_json::from_slice(json)
             .map_err(|e| MetadataError::new("metadata", format!("is not JSON: {e}")))?;
         check_uris_first(&value)?;
-        let metadata: Self = serde_json::from_value(value)
-            .map_err(|e| MetadataError::new(&field_of(&e.to_string()), e.to_string()))?;
+        let metadata: Self = serde_path_to_error::deserialize(value).map_err(|error| {
+            let reason = error.inner().to_string();
+            MetadataError::new(&field_of(&error.path().to_string(), &reason), reason)
+        })?;
         metadata.check()?;
         Ok(metadata)
     }
@@ -341,10 +343,11 @@ fn check_uris_first(value: &serde_json::Value) -> Result<(), MetadataError> {
     Ok(())
 }
 
-/// The member that a serde message speaks of, between backticks.
-fn field_of(message: &str) -> String {
-    let named = message.split('`').nth(1).filter(|_| message.starts_with("unknown field"));
-    named.unwrap_or("metadata").to_owned()
+/// The member that is wrong: the first of the path, or the one that nobody knows.
+fn field_of(path: &str, reason: &str) -> String {
+    let unknown = reason.split('`').nth(1).filter(|_| reason.starts_with("unknown field"));
+    let member = path.split(['.', '[']).next().filter(|member| !member.is_empty());
+    unknown.or(member).filter(|name| *name != "?").unwrap_or("metadata").to_owned()
 }
 
 #[cfg(test)]
@@ -389,7 +392,7 @@ mod tests {
                 "invalid_client_metadata",
                 "logo_uri",
             ),
-            (r#"{"grant_types":["password"]}"#, "invalid_client_metadata", "metadata"),
+            (r#"{"grant_types":["password"]}"#, "invalid_client_metadata", "grant_types"),
         ] {
             let error = parse(json).unwrap_err();
             assert_eq!((error.code, error.field.as_str()), (code, field), "{json}");

@@ -20,20 +20,29 @@ pub fn credentials(headers: &HeaderMap, params: &Params) -> Result<Credentials, 
 
 /// Proves the client, or counts the guess.
 pub async fn prove(ctx: &Ctx, credentials: &Credentials) -> Result<AuthenticatedClient, Refused> {
+    let loaded = ctx.tenant.client(credentials.client());
+    let (Credentials::SecretBasic(..) | Credentials::SecretPost(..)) = credentials else {
+        return Ok(judge(ctx, credentials, loaded.as_deref()).await?);
+    };
     // The address is part of the key: nobody can lock a client out from elsewhere.
     let guesser = format!("{}|{}|{}", ctx.origin.tenant, credentials.client(), ctx.address);
-    if let Some(wait) = ctx.app.guesses_by_name.wait(&guesser, ctx.now) {
-        return Err(Refused::Throttled(wait));
-    }
-    let loaded = ctx.tenant.client(credentials.client());
-    let verdict = match &loaded {
-        Some(loaded) => with_keys(ctx, credentials, loaded).await,
-        None => Err(ClientAuthError::UnknownClient),
-    };
-    if let Err(ClientAuthError::WrongSecret | ClientAuthError::UnknownClient) = &verdict {
-        ctx.app.guesses_by_name.fail(&guesser, ctx.now);
+    ctx.app.guesses_at_client.attempt(&guesser, ctx.now).map_err(Refused::Throttled)?;
+    let verdict = judge(ctx, credentials, loaded.as_deref()).await;
+    if verdict.is_ok() {
+        ctx.app.guesses_at_client.succeed(&guesser);
     }
     Ok(verdict?)
+}
+
+async fn judge(
+    ctx: &Ctx,
+    credentials: &Credentials,
+    loaded: Option<&LoadedClient>,
+) -> Result<AuthenticatedClient, ClientAuthError> {
+    match loaded {
+        Some(loaded) => with_keys(ctx, credentials, loaded).await,
+        None => Err(ClientAuthError::UnknownClient),
+    }
 }
 
 async fn with_keys(

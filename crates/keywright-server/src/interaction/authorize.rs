@@ -31,7 +31,7 @@ use crate::error::{Refused, ServerFault};
 use crate::interaction::cookie::session_token;
 use crate::interaction::flow::{Browser, Flow, FlowError, FlowKind};
 use crate::interaction::page::{
-    Policy, error_page, fault_page, html, remember_browser, see_other, site, texts,
+    Policy, error_page, error_page_with, fault_page, html, remember_browser, see_other, site, texts,
 };
 use crate::page::{FORM_POST_SCRIPT_CSP, FormPostPage};
 use crate::router::Ctx;
@@ -44,6 +44,9 @@ pub enum Stopped {
     Fault(ServerFault),
     /// The flow cannot go on in this browser.
     Flow(FlowError),
+    /// The grid refused, and nobody is signed in: RFC 9700 §4.11.2 asks not to send a stranger on
+    /// by a request that was never good. The person sees why, and who would be told.
+    Interstitial(String, ResponseTarget, AuthorizeError),
     /// The grid refused.
     Refusal(Refusal),
 }
@@ -182,9 +185,18 @@ impl<'a> Visit<'a> {
             catalog: &ctx.tenant.catalog.load(),
             hint: &verify_hint(ctx, params.one("id_token_hint").ok().flatten()),
         };
-        let request = check(&params, &context, entry)?;
-        let client = client.ok_or(Refusal::Page(AuthorizeError::UnknownClient))?;
         let session = self.session().await?;
+        let request = match check(&params, &context, entry) {
+            Ok(request) => request,
+            Err(Refusal::Redirect(target, error))
+                if session.is_none() && params.one("prompt") != Ok(Some("none")) =>
+            {
+                let name = client.as_ref().map(|loaded| loaded.client.display_name().to_owned());
+                return Err(Stopped::Interstitial(name.unwrap_or_default(), target, error));
+            }
+            Err(refusal) => return Err(refusal.into()),
+        };
+        let client = client.ok_or(Refusal::Page(AuthorizeError::UnknownClient))?;
         let grant = match &session {
             Some(session) => {
                 let store = &ctx.app.store;
@@ -277,7 +289,11 @@ impl<'a> Visit<'a> {
             ),
             sub: session.sub.clone(),
             client: request.client.clone(),
-            scope: before.map_or_else(|| scope.clone(), |grant| grant.scope.union(scope)),
+            // What was asked and not given is withdrawn; what was not asked stays.
+            scope: before.map_or_else(
+                || scope.clone(),
+                |grant| grant.scope.filtered(|name| !request.scope.contains(name)).union(scope),
+            ),
             session: before.map_or_else(|| session.id.clone(), |grant| grant.session.clone()),
             updated_at: ctx.now,
         };
@@ -346,6 +362,12 @@ pub fn stop(ctx: &Ctx, headers: &HeaderMap, stopped: &Stopped) -> Response {
     match stopped {
         Stopped::Fault(fault) => fault_page(ctx, headers, fault),
         Stopped::Flow(error) => error_page(ctx, headers, error.wire()),
+        Stopped::Interstitial(name, target, error) => {
+            note(ctx, error);
+            let response = AuthorizationResponse::error(target, error, ctx.issuer());
+            let back = response.redirect(&target.redirect_uri);
+            error_page_with(ctx, headers, WireError::from(error), Some((name, &back)))
+        }
         Stopped::Refusal(Refusal::Page(error)) => {
             note(ctx, error);
             error_page(ctx, headers, WireError::from(error))

@@ -1,5 +1,7 @@
 //! Signing in by password.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, header};
@@ -67,22 +69,26 @@ async fn prove(
     typed: &str,
     params: &Params,
 ) -> Result<Result<User, LoginError>, Stopped> {
-    let account = format!("{}|{}", ctx.origin.tenant, typed.to_lowercase());
-    let address = ctx.address.to_string();
-    let by_name = ctx.app.guesses_by_name.wait(&account, ctx.now);
-    if let Some(wait) = by_name.max(ctx.app.guesses_by_address.wait(&address, ctx.now)) {
-        ctx.app.metrics.login("throttled", "password");
-        return Ok(Err(LoginError::Throttled { retry_after_s: wait.as_secs().max(1) }));
-    }
+    let guess = match Guess::take(ctx, typed) {
+        Ok(guess) => guess,
+        Err(wait) => {
+            ctx.app.metrics.login("throttled", "password");
+            return Ok(Err(LoginError::Throttled { retry_after_s: wait.as_secs().max(1) }));
+        }
+    };
     let login = match Username::parse(typed) {
         Ok(username) => ctx.app.store.load_login(&ctx.origin.tenant, &username).await?,
         Err(_) => None,
     };
-    let password = secret_field(params, "password").filter(|p| p.expose().len() <= PASSWORD_BYTES_MAX);
+    let password =
+        secret_field(params, "password").filter(|p| p.expose().len() <= PASSWORD_BYTES_MAX);
     let hash = login.as_ref().and_then(|login| login.password_hash.clone());
     let verdict = match password {
         Some(password) => match ctx.app.passwords.verify(password, hash).await {
-            Err(ServerFault::Overload(_)) => return Ok(Err(LoginError::Busy)),
+            Err(ServerFault::Overload(_)) => {
+                guess.give_back(ctx);
+                return Ok(Err(LoginError::Busy));
+            }
             verdict => verdict?,
         },
         None => PasswordVerdict::Wrong,
@@ -90,16 +96,44 @@ async fn prove(
     // A disabled account fails like a wrong password: nobody learns that it exists.
     match login.filter(|login| verdict == PasswordVerdict::Matches && !login.user.disabled) {
         Some(login) => {
-            ctx.app.guesses_by_name.succeed(&account);
+            guess.succeed(ctx);
             ctx.app.metrics.login("success", "password");
             Ok(Ok(login.user))
         }
         None => {
-            ctx.app.guesses_by_name.fail(&account, ctx.now);
-            ctx.app.guesses_by_address.fail(&address, ctx.now);
             note_failure(ctx);
             Ok(Err(LoginError::Credentials))
         }
+    }
+}
+
+/// A guess that counts, at an account and from an address, until it has proven itself.
+struct Guess {
+    account: String,
+    address: String,
+}
+
+impl Guess {
+    fn take(ctx: &Ctx, typed: &str) -> Result<Self, Duration> {
+        let account = format!("{}|{}", ctx.origin.tenant, typed.trim().to_lowercase());
+        let address = ctx.address.to_string();
+        ctx.app.guesses_from_address.attempt(&address, ctx.now)?;
+        if let Err(wait) = ctx.app.guesses_at_account.attempt(&account, ctx.now) {
+            ctx.app.guesses_from_address.give_back(&address);
+            return Err(wait);
+        }
+        Ok(Self { account, address })
+    }
+
+    fn give_back(&self, ctx: &Ctx) {
+        ctx.app.guesses_at_account.give_back(&self.account);
+        ctx.app.guesses_from_address.give_back(&self.address);
+    }
+
+    /// One account's password says nothing about who else guesses from the address.
+    fn succeed(&self, ctx: &Ctx) {
+        ctx.app.guesses_at_account.succeed(&self.account);
+        ctx.app.guesses_from_address.give_back(&self.address);
     }
 }
 

@@ -79,6 +79,16 @@ pub fn site(ctx: &Ctx) -> String {
 
 /// The error page: never a redirect.
 pub fn error_page(ctx: &Ctx, headers: &HeaderMap, wire: WireError) -> Response {
+    error_page_with(ctx, headers, wire, None)
+}
+
+/// The error page with a way back: a client's name, and the address that tells it of the error.
+pub fn error_page_with(
+    ctx: &Ctx,
+    headers: &HeaderMap,
+    wire: WireError,
+    back: Option<(&str, &str)>,
+) -> Response {
     let text = texts(headers, None);
     let body = ErrorPage {
         text,
@@ -86,6 +96,7 @@ pub fn error_page(ctx: &Ctx, headers: &HeaderMap, wire: WireError) -> Response {
         code: wire.code.as_str(),
         description: wire.description,
         request_id: ctx.request_id().as_str(),
+        back,
     }
     .html();
     // A person without a session is not "unauthorized" in HTTP's sense: there is no challenge.
@@ -178,6 +189,7 @@ pub async fn explain_error(ctx: Ctx, headers: HeaderMap, Path(code): Path<String
         code,
         description: "what this error code means",
         request_id: ctx.request_id().as_str(),
+        back: None,
     }
     .html();
     html(StatusCode::OK, text, body, &Policy::default())

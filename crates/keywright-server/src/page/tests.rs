@@ -85,7 +85,8 @@ fn consent(text: &'static Texts, value: &str) -> String {
 }
 
 fn error(text: &'static Texts, value: &str) -> String {
-    ErrorPage { text, site: value, code: value, description: value, request_id: value }.html()
+    let back = Some((value, value));
+    ErrorPage { text, site: value, code: value, description: value, request_id: value, back }.html()
 }
 
 fn form_post(text: &'static Texts, value: &str) -> String {
