@@ -23,6 +23,14 @@ impl<O> From<StoreFault> for Undo<O> {
 }
 
 impl<O> Undo<O> {
+    /// The store's failure, if it is one.
+    pub(crate) const fn fault(&self) -> Option<&StoreFault> {
+        match self {
+            Self::Fault(fault) => Some(fault),
+            Self::Verdict(_) => None,
+        }
+    }
+
     /// For verbs whose outcomes do not name it: what must be used once was used before.
     pub(crate) fn used_before() -> Self {
         StoreFault::Unavailable("a one-time value was used before".to_owned()).into()

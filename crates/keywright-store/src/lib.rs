@@ -9,7 +9,7 @@
 //! join the tenant's hash chain, and what must be used only once. Both are rows of the same
 //! transaction.
 //!
-//! [`memory`] is the obvious model; `sqlite` is what runs. Both pass the suite in `contract`, and a
+//! [`memory`] is the obvious model; [`sqlite`] is what runs. Both pass the suite in `contract`, and a
 //! new backend is done when it does.
 //!
 //! **Architecture invariant:** no secret arrives here: only hashes, and ciphertext that the store
@@ -20,6 +20,8 @@ pub mod audit;
 pub mod change;
 pub mod client;
 pub mod code;
+#[cfg(test)]
+mod contract;
 mod ending;
 pub mod grant;
 pub mod job;
@@ -29,6 +31,7 @@ pub mod refresh;
 pub mod resource;
 pub mod revocation;
 pub mod session;
+pub mod sqlite;
 pub mod tenant;
 pub mod user;
 
@@ -86,7 +89,7 @@ impl<T> Store for T where
 pub type SharedStore = Arc<dyn Store>;
 
 /// Why a verb could not be carried out: our fault, never the peer's.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreFault {
     /// Somebody else holds the database, or the queue is full: worth another try soon.
     #[error("the store is busy: {0}")]
@@ -116,9 +119,22 @@ pub struct Page {
 
 impl Page {
     /// How many rows the part may hold.
-    fn rows(&self) -> usize {
-        let rows = if self.limit == 0 { PAGE_ROWS_DEFAULT } else { self.limit };
-        rows.min(PAGE_ROWS_MAX) as usize
+    fn rows(&self) -> u32 {
+        if self.limit == 0 { PAGE_ROWS_DEFAULT } else { self.limit.min(PAGE_ROWS_MAX) }
+    }
+
+    /// How many rows to ask for, so that one is left over if the part is not the last.
+    fn one_more(&self) -> u32 {
+        self.rows() + 1
+    }
+
+    /// Cuts the row that was left over.
+    fn cut<T>(&self, mut items: Vec<T>, key: impl FnOnce(&T) -> String) -> Listed<T> {
+        let rows = self.rows() as usize;
+        let more = items.len() > rows;
+        items.truncate(rows);
+        let next = items.last().filter(|_| more).map(key);
+        Listed { items, next }
     }
 }
 

@@ -285,7 +285,7 @@ fn page<T>(rows: impl Iterator<Item = (String, T)>, page: &Page) -> Listed<T> {
     let mut rows = rows.filter(|(key, _)| after.is_none_or(|after| key.as_str() > after));
     let mut next = None;
     let mut items = Vec::new();
-    for (key, item) in rows.by_ref().take(page.rows()) {
+    for (key, item) in rows.by_ref().take(page.rows() as usize) {
         items.push(item);
         next = Some(key);
     }

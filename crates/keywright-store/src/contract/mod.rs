@@ -1,0 +1,121 @@
+//! What every backend must do: one suite, run against each. A new backend is done when it passes.
+
+mod audit;
+mod code;
+mod fixture;
+mod job;
+mod race;
+mod refresh;
+mod registry;
+mod revocation;
+mod session;
+mod user;
+
+/// The same cases for every backend.
+macro_rules! contract {
+    ($($topic:ident { $($case:ident,)* })*) => {
+        mod memory {
+            $(mod $topic {
+                $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+                async fn $case() {
+                    let store = std::sync::Arc::new(crate::memory::MemoryStore::new());
+                    crate::contract::$topic::$case(store).await;
+                })*
+            })*
+        }
+
+        mod sqlite {
+            $(mod $topic {
+                $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+                async fn $case() {
+                    let folder = tempfile::tempdir().unwrap();
+                    let file = folder.path().join("keywright.db");
+                    let store = crate::sqlite::SqliteStore::open(&file).unwrap();
+                    crate::contract::$topic::$case(std::sync::Arc::new(store)).await;
+                })*
+            })*
+        }
+    };
+}
+
+contract! {
+    audit {
+        the_chain_has_no_gap_after_many_tasks,
+        each_tenant_has_its_own_chain,
+        a_refused_commit_leaves_no_event,
+        an_event_is_stored_as_it_was_hashed,
+        a_one_time_value_is_spent_once_until_it_expires,
+        the_events_of_a_request_are_found,
+        the_latest_refusals_are_kept,
+    }
+    code {
+        a_code_is_spent_once,
+        a_code_belongs_to_tenant_and_client,
+        a_code_expires_without_a_sweeper,
+        a_code_dies_with_all_it_depends_on,
+        a_code_survives_revocations_of_others,
+        a_replayed_assertion_leaves_the_code_alone,
+        five_failures_burn_a_code_and_four_do_not,
+        a_replayed_code_kills_what_came_of_it_once,
+        a_consent_grows_and_never_undoes_another,
+        a_revoked_grant_is_not_brought_back,
+        a_code_needs_a_live_session,
+    }
+    job {
+        a_sweep_bounds_the_tables,
+        a_sweep_keeps_what_matters,
+        a_closed_store_refuses,
+        a_ping_writes,
+    }
+    race {
+        fifty_redemptions_one_winner,
+        fifty_rotations_one_winner,
+        fifty_assertions_one_winner,
+        fifty_names_one_winner,
+        a_revocation_beats_rotations_for_good,
+    }
+    refresh {
+        a_rotation_moves_child_and_parent,
+        a_used_token_loses,
+        a_retry_changes_nothing,
+        the_retry_window_has_edges,
+        lifetimes_end_without_a_sweeper,
+        idle_never_outlives_absolute,
+        a_family_belongs_to_tenant_and_client,
+        a_family_dies_with_all_it_depends_on,
+        a_replayed_assertion_leaves_the_family_alone,
+        clocks_that_step_back_bring_nothing_to_life,
+    }
+    registry {
+        clients_are_created_changed_listed_and_deleted,
+        a_deleted_client_takes_its_grants_along,
+        resources_are_created_replaced_and_deleted,
+        tenants_begin_with_the_default_one,
+        keys_change_together,
+        secrets_are_kept_once,
+        every_change_is_logged_in_order,
+        nodes_report,
+    }
+    revocation {
+        each_target_has_its_effect_and_its_entry,
+        nothing_is_revoked_that_is_not_there,
+        revoking_twice_does_no_harm,
+        the_log_is_ordered,
+        a_replayed_assertion_revokes_nothing,
+    }
+    session {
+        a_sign_in_starts_a_session,
+        the_own_session_goes_on_with_another_cookie,
+        another_users_session_ends,
+        a_session_lives_as_long_as_its_user,
+        logout_spares_offline_families,
+        revoking_takes_offline_families_and_grants,
+        sessions_are_listed_in_pages,
+    }
+    user {
+        users_are_created_changed_and_listed,
+        disabling_kills_what_was_granted,
+        a_password_ends_the_other_sessions,
+        a_password_ends_what_was_born_in_forgotten_sessions,
+    }
+}

@@ -1,0 +1,165 @@
+//! The revocation log.
+
+use keywright_jose::{Algorithm, Jwk};
+use keywright_protocol::id::{ClientId, FamilyId, GrantId, Jti, SessionId, Subject};
+use keywright_protocol::revocation::RevocationTarget;
+
+use super::fixture::{TOKENS, World, at_s, entries, id_bytes};
+use crate::SharedStore;
+use crate::client::Create;
+use crate::key::{KeyTimes, StoredKey};
+use crate::refresh::Rotate;
+use crate::revocation::{Revoke, Revoked};
+
+/// The public key of RFC 7517, appendix A.1.
+const PUBLIC: &str = r#"{"kty":"EC","crv":"P-256",
+    "x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+    "y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}"#;
+
+/// A key that signs from `START`.
+pub(super) fn a_key(world: &World, kid: &str) -> StoredKey {
+    StoredKey {
+        tenant: world.tenant.clone(),
+        kid: kid.to_owned(),
+        alg: Algorithm::Es256,
+        sealed_private: vec![1, 2, 3],
+        public: serde_json::from_str::<Jwk>(PUBLIC).unwrap(),
+        times: KeyTimes {
+            published_at: at_s(0),
+            active_at: at_s(0),
+            retire_at: Some(at_s(1000)),
+            gone_at: None,
+        },
+    }
+}
+
+pub(super) async fn each_target_has_its_effect_and_its_entry(store: SharedStore) {
+    let names = ["client", "family", "grant", "key", "session", "tenant", "token", "user"];
+    for name in names {
+        let world = World::elsewhere(store.clone(), name).await;
+        world.family(1, at_s(1)).await;
+        let key = a_key(&world, "k");
+        assert_eq!(store.create_key(key, world.event(at_s(1))).await.unwrap(), Create::Created);
+        let before = store.log_heads().await.unwrap();
+        let grant = RevocationTarget::Grant(world.grant().id);
+        let target = match name {
+            "client" => RevocationTarget::Client(world.client.clone()),
+            "family" => RevocationTarget::Family(world.family_id(1)),
+            "grant" => grant.clone(),
+            "key" => RevocationTarget::SigningKey("k".to_owned()),
+            "session" => RevocationTarget::Session(world.session.clone()),
+            "tenant" => RevocationTarget::Tenant,
+            "token" => RevocationTarget::Token(Jti::from_random(id_bytes(1))),
+            _ => RevocationTarget::User(world.sub.clone()),
+        };
+        let gained = entries(world.revoke(target.clone(), at_s(2)).await);
+        let expected = if name == "session" { vec![target, grant] } else { vec![target] };
+        assert_eq!(gained, expected, "{name}");
+        let after = store.log_heads().await.unwrap();
+        assert_eq!(after.revocation - before.revocation, expected.len() as u64, "{name}");
+        let reloaded = u64::from(matches!(name, "client" | "key" | "tenant"));
+        assert_eq!(after.change - before.change, reloaded, "{name}");
+        let family = world.load(&world.family_id(1)).await.unwrap();
+        assert_eq!(family.revoked, matches!(name, "family" | "grant" | "session"), "{name}");
+        let session = store.load_session(&world.tenant, world.cookie, at_s(3)).await.unwrap();
+        assert_eq!(session.is_none(), matches!(name, "session" | "tenant" | "user"), "{name}");
+        let rotated = world.rotate(world.rotation(1, 0, at_s(3))).await;
+        let lives = matches!(name, "key" | "token");
+        assert_eq!(matches!(rotated, Rotate::Committed(_)), lives, "{name}: {rotated:?}");
+        let keys = store.list_keys().await.unwrap();
+        let times = keys.iter().find(|key| key.tenant == world.tenant).unwrap().times;
+        let ends = (times.retire_at, times.gone_at);
+        let withdrawn = (Some(at_s(2)), Some(at_s(2)));
+        let expected = if name == "key" { withdrawn } else { (Some(at_s(1000)), None) };
+        assert_eq!(ends, expected, "{name}");
+    }
+}
+
+pub(super) async fn nothing_is_revoked_that_is_not_there(store: SharedStore) {
+    let world = World::new(store.clone()).await;
+    let elsewhere = World::elsewhere(store, "elsewhere").await;
+    world.family(1, at_s(1)).await;
+    let before = (world.revocations().await, elsewhere.audit_head().await);
+    let foreign = [
+        RevocationTarget::Family(world.family_id(1)),
+        RevocationTarget::Grant(world.grant().id),
+        RevocationTarget::Session(world.session.clone()),
+        RevocationTarget::User(world.sub.clone()),
+    ];
+    let unknown = [
+        RevocationTarget::Client(ClientId::from_trusted("unknown")),
+        RevocationTarget::Family(FamilyId::from_trusted("unknown")),
+        RevocationTarget::Grant(GrantId::from_trusted("unknown")),
+        RevocationTarget::Session(SessionId::from_trusted("unknown")),
+        RevocationTarget::SigningKey("unknown".to_owned()),
+        RevocationTarget::User(Subject::from_trusted("unknown")),
+    ];
+    for target in foreign.into_iter().chain(unknown) {
+        let revoked = elsewhere.revoke(target.clone(), at_s(2)).await;
+        assert!(matches!(revoked, Revoked::Missing), "{target:?}");
+    }
+    assert_eq!((world.revocations().await, elsewhere.audit_head().await), before);
+    assert!(matches!(world.rotate(world.rotation(1, 0, at_s(3))).await, Rotate::Committed(_)));
+}
+
+pub(super) async fn revoking_twice_does_no_harm(store: SharedStore) {
+    let world = World::new(store).await;
+    let family = RevocationTarget::Family(world.family(1, at_s(1)).await);
+    let user = RevocationTarget::User(world.sub.clone());
+    for target in [family, user, RevocationTarget::Tenant] {
+        for now in [at_s(20), at_s(10)] {
+            assert_eq!(entries(world.revoke(target.clone(), now).await), [target.clone()]);
+        }
+    }
+    let user = world.store.load_user(&world.tenant, &world.sub).await.unwrap().unwrap();
+    assert_eq!(user.not_before, at_s(20), "an earlier moment takes nothing back");
+    let tenant = world.store.list_tenants().await.unwrap().remove(0);
+    assert_eq!(tenant.not_before, at_s(20));
+}
+
+pub(super) async fn the_log_is_ordered(store: SharedStore) {
+    let world = World::new(store.clone()).await;
+    let tasks = (0..10u32).map(|task| {
+        let world = world.clone();
+        tokio::spawn(async move {
+            for n in 0..10 {
+                let token = Jti::from_random(id_bytes(task * 100 + n));
+                drop(world.revoke(RevocationTarget::Token(token), at_s(1)).await);
+            }
+        })
+    });
+    for task in tasks.collect::<Vec<_>>() {
+        task.await.unwrap();
+    }
+    let log = world.revocations().await;
+    assert_eq!(log.len(), 100);
+    assert!(log.windows(2).all(|pair| pair[0].seq < pair[1].seq));
+    let head = store.log_heads().await.unwrap().revocation;
+    assert_eq!(log.last().unwrap().seq, head);
+    let later = store.revocations_since(log[40].seq, 5).await.unwrap();
+    assert_eq!(later, log[41..46]);
+    assert_eq!(later[0].expires_at, at_s(1).plus(TOKENS));
+    assert_eq!(store.revocations_since(head, 5).await.unwrap(), []);
+}
+
+pub(super) async fn a_replayed_assertion_revokes_nothing(store: SharedStore) {
+    let world = World::new(store.clone()).await;
+    let id = world.family(1, at_s(1)).await;
+    let revoke = |target, jti| Revoke {
+        tenant: world.tenant.clone(),
+        target,
+        tokens_expire_at: at_s(2).plus(TOKENS),
+        record: world.with_assertion(at_s(2), jti),
+    };
+    let unknown = RevocationTarget::Family(FamilyId::from_trusted("unknown"));
+    assert!(matches!(store.revoke(revoke(unknown, "a")).await.unwrap(), Revoked::Missing));
+    let token = RevocationTarget::Token(Jti::from_random(id_bytes(1)));
+    let first = store.revoke(revoke(token, "a")).await.unwrap();
+    assert!(matches!(first, Revoked::Done(_)), "what was missing did not spend the assertion");
+    let target = RevocationTarget::Family(id.clone());
+    let replayed = store.revoke(revoke(target.clone(), "a")).await.unwrap();
+    assert!(matches!(replayed, Revoked::AssertionReplayed));
+    assert!(!world.load(&id).await.unwrap().revoked);
+    assert!(matches!(store.revoke(revoke(target, "b")).await.unwrap(), Revoked::Done(_)));
+    assert!(world.load(&id).await.unwrap().revoked);
+}

@@ -1,0 +1,159 @@
+//! What verbs share inside the writer's transaction: audit log, one-time values, logs to follow.
+
+use std::collections::HashMap;
+
+use keywright_protocol::audit::{AuditEvent, Record};
+use keywright_protocol::id::TenantId;
+use keywright_protocol::revocation::{RevocationEntry, RevocationTarget};
+use keywright_protocol::time::Timestamp;
+use rusqlite::Connection;
+
+use super::column::{Json, Packed, Statements as _};
+use crate::StoreFault;
+use crate::attempt::{Attempt, Undo};
+use crate::audit::StoredEvent;
+use crate::change::Changed;
+
+/// The transaction that a batch of verbs shares; each verb has a savepoint of its own in it.
+pub(super) struct Transaction<'a> {
+    pub(super) db: &'a Connection,
+    /// The last place and hash of the audit logs that this batch has looked at. Other processes
+    /// write the same file, so it is forgotten with the transaction.
+    heads: HashMap<TenantId, Head>,
+    /// What `heads` said before the verb that runs now.
+    replaced: Vec<(TenantId, Head)>,
+    /// Why SQLite undid everything by itself, as it does when a disk is full or broken.
+    pub(super) undone: Option<StoreFault>,
+}
+
+type Head = (u64, [u8; 32]);
+
+impl<'a> Transaction<'a> {
+    pub(super) fn new(db: &'a Connection) -> Self {
+        Self { db, heads: HashMap::new(), replaced: Vec::new(), undone: None }
+    }
+
+    /// Runs a verb in its savepoint; keeps what it did only if it says so.
+    pub(super) fn attempt<T, O>(
+        &mut self,
+        verb: impl FnOnce(&mut Transaction<'_>) -> Attempt<T, O>,
+    ) -> Attempt<T, O> {
+        self.db.run("SAVEPOINT verb", [])?;
+        let attempt = verb(self);
+        let replaced = std::mem::take(&mut self.replaced);
+        if self.db.is_autocommit() {
+            self.undone = attempt.as_ref().err().and_then(Undo::fault).cloned();
+            return attempt;
+        }
+        if attempt.is_err() {
+            self.heads.extend(replaced.into_iter().rev());
+            self.db.run("ROLLBACK TO verb", [])?;
+        }
+        self.db.run("RELEASE verb", [])?;
+        attempt
+    }
+
+    /// Spends what must be used once, or refuses.
+    pub(super) fn spend<O>(&self, record: &Record, refusal: Undo<O>) -> Attempt<(), O> {
+        let Some(once) = &record.once else { return Ok(()) };
+        let spent = self.db.run(
+            "INSERT INTO one_time (key, expires_at) VALUES (?1, ?2)
+             ON CONFLICT (key) DO UPDATE SET expires_at = excluded.expires_at
+             WHERE one_time.expires_at <= ?3",
+            (once.key, once.expires_at.as_millis(), record.now.as_millis()),
+        )?;
+        if spent == 1 { Ok(()) } else { Err(refusal) }
+    }
+
+    /// Spends and appends, for verbs that have no outcome for what was used before.
+    pub(super) fn admit<O>(&mut self, record: &Record) -> Attempt<(), O> {
+        self.spend(record, Undo::used_before())?;
+        self.append(&record.events)?;
+        Ok(())
+    }
+
+    /// Appends events to the audit logs of their tenants.
+    pub(super) fn append(&mut self, events: &[AuditEvent]) -> Result<(), StoreFault> {
+        for event in events {
+            let head = self.head(&event.tenant)?;
+            let stored = StoredEvent::chain(&event.tenant, head.0 + 1, head.1, event)?;
+            self.db.run(
+                "INSERT INTO audit (tenant, seq, request, prev_hash, hash, body)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                (
+                    event.tenant.as_str(),
+                    stored.seq.cast_signed(),
+                    event.request_id.as_ref().map(Packed),
+                    stored.prev_hash,
+                    stored.hash,
+                    &stored.body,
+                ),
+            )?;
+            self.heads.insert(event.tenant.clone(), (stored.seq, stored.hash));
+            self.replaced.push((event.tenant.clone(), head));
+        }
+        Ok(())
+    }
+
+    fn head(&self, tenant: &TenantId) -> rusqlite::Result<Head> {
+        if let Some(head) = self.heads.get(tenant) {
+            return Ok(*head);
+        }
+        let last = self.db.one(
+            "SELECT seq, hash FROM audit WHERE tenant = ?1 ORDER BY seq DESC LIMIT 1",
+            [tenant.as_str()],
+            |row| Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?)),
+        )?;
+        Ok(last.unwrap_or((0, [0; 32])))
+    }
+
+    /// Appends to the change log.
+    pub(super) fn changed(
+        &self,
+        tenant: &TenantId,
+        changed: &Changed,
+        now: Timestamp,
+    ) -> rusqlite::Result<()> {
+        let (kind, client) = match changed {
+            Changed::Client(id) => ("client", Some(id.as_str())),
+            Changed::Keys => ("keys", None),
+            Changed::Resources => ("resources", None),
+            Changed::Tenant => ("tenant", None),
+        };
+        self.db.run(
+            "INSERT INTO change (tenant, kind, client, at) VALUES (?1, ?2, ?3, ?4)",
+            (tenant.as_str(), kind, client, now.as_millis()),
+        )?;
+        Ok(())
+    }
+
+    /// Appends to the revocation log.
+    pub(super) fn revoked(
+        &self,
+        tenant: &TenantId,
+        target: RevocationTarget,
+        at: Timestamp,
+        expires_at: Timestamp,
+    ) -> rusqlite::Result<RevocationEntry> {
+        self.db.run(
+            "INSERT INTO revocation (tenant, target, at, expires_at) VALUES (?1, ?2, ?3, ?4)",
+            (tenant.as_str(), Json(&target), at.as_millis(), expires_at.as_millis()),
+        )?;
+        let seq = self.db.last_insert_rowid().cast_unsigned();
+        Ok(RevocationEntry { seq, tenant: tenant.clone(), target, at, expires_at })
+    }
+
+    /// Whether the revocation log names exactly this.
+    pub(super) fn is_revoked(
+        &self,
+        tenant: &TenantId,
+        target: &RevocationTarget,
+    ) -> rusqlite::Result<bool> {
+        let entry = self.db.one(
+            "SELECT 1 FROM revocation WHERE tenant = ?1 AND target = ?2 LIMIT 1",
+            (tenant.as_str(), Json(target)),
+            |_| Ok(()),
+        )?;
+        Ok(entry.is_some())
+    }
+}
