@@ -4,7 +4,7 @@
 //! part it concerns.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -24,12 +24,35 @@ pub struct LoadedClient {
     /// The client.
     pub client: Arc<Client>,
     keys: OnceLock<VerifyingKeys>,
+    fetched: Mutex<Option<FetchedKeys>>,
+}
+
+/// The keys behind a client's `jwks_uri`, and when they came.
+#[derive(Clone, Debug)]
+pub struct FetchedKeys {
+    /// The keys, parsed.
+    pub keys: Arc<VerifyingKeys>,
+    /// When they were fetched.
+    pub at: Timestamp,
 }
 
 impl LoadedClient {
     /// A client as it was loaded.
     pub fn new(client: Client) -> Arc<Self> {
-        Arc::new(Self { client: Arc::new(client), keys: OnceLock::new() })
+        let client = Arc::new(client);
+        Arc::new(Self { client, keys: OnceLock::new(), fetched: Mutex::new(None) })
+    }
+
+    /// The keys that were fetched last.
+    pub fn fetched_keys(&self) -> Option<FetchedKeys> {
+        self.fetched.lock().ok().and_then(|kept| kept.clone())
+    }
+
+    /// Keeps keys that were fetched.
+    pub fn keep_keys(&self, fetched: FetchedKeys) {
+        if let Ok(mut kept) = self.fetched.lock() {
+            *kept = Some(fetched);
+        }
     }
 
     /// The keys of its metadata; empty where it has none there.

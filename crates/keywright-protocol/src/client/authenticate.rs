@@ -164,7 +164,7 @@ fn parse_assertion(
 }
 
 /// A client that has proven who it is; only [`authenticate`] makes one.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct AuthenticatedClient {
     client: Arc<Client>,
     once: Option<OneTime>,

@@ -1,6 +1,7 @@
 //! Client authentication with what the shell has: the stored client, its keys, the throttles.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderMap;
 use keywright_jose::{JwkSet, VerifyingKeys};
@@ -11,7 +12,12 @@ use keywright_protocol::wire::Params;
 use crate::endpoint::form::authorization;
 use crate::error::Refused;
 use crate::router::Ctx;
-use crate::tenants::LoadedClient;
+use crate::tenants::{FetchedKeys, LoadedClient};
+
+/// How long fetched keys are good for.
+const KEYS_KEPT: Duration = Duration::from_mins(5);
+/// How long at least before they are fetched again for a signature that does not verify.
+const KEYS_REFETCHED: Duration = Duration::from_secs(10);
 
 /// Reads the credentials of a request.
 pub fn credentials(headers: &HeaderMap, params: &Params) -> Result<Credentials, Refused> {
@@ -50,22 +56,41 @@ async fn with_keys(
     credentials: &Credentials,
     loaded: &LoadedClient,
 ) -> Result<AuthenticatedClient, ClientAuthError> {
-    let client = Some(Arc::clone(&loaded.client));
     let prove = |keys: &VerifyingKeys| {
         let context = AssertionContext { issuer: ctx.issuer(), keys };
-        authenticate(credentials, client, context, ctx.now)
+        authenticate(credentials, Some(Arc::clone(&loaded.client)), context, ctx.now)
     };
-    match (&loaded.client.metadata.jwks_uri, credentials) {
-        (Some(uri), Credentials::Assertion { .. }) => {
-            let fetched = ctx.app.outbound.fetch_json(uri).await;
-            let bytes = fetched.map_err(|error| {
-                tracing::warn!(client.id = %loaded.client.id, %error, "jwks_uri is unreachable");
-                ClientAuthError::AssertionInvalid("the client's jwks_uri cannot be fetched")
-            })?;
-            let set = JwkSet::parse(&bytes)
-                .map_err(|_| ClientAuthError::AssertionInvalid("the client's keys are malformed"))?;
-            prove(&VerifyingKeys::new(&set))
+    let (Some(uri), Credentials::Assertion { .. }) =
+        (loaded.client.metadata.jwks_uri.as_deref(), credentials)
+    else {
+        return prove(loaded.inline_keys());
+    };
+    let age = |kept: &FetchedKeys| ctx.now.since(kept.at);
+    let kept = loaded.fetched_keys().filter(|kept| age(kept) < KEYS_KEPT);
+    if let Some(kept) = &kept {
+        let verdict = prove(&kept.keys);
+        // A signature that does not verify may be of a new key; look, but not for every guess.
+        let may_be_new = verdict == Err(ClientAuthError::AssertionInvalid("signature"));
+        if !may_be_new || age(kept) < KEYS_REFETCHED {
+            return verdict;
         }
-        _ => prove(loaded.inline_keys()),
     }
+    let keys = fetch_keys(ctx, loaded, uri).await?;
+    prove(&keys)
+}
+
+async fn fetch_keys(
+    ctx: &Ctx,
+    loaded: &LoadedClient,
+    uri: &str,
+) -> Result<Arc<VerifyingKeys>, ClientAuthError> {
+    let bytes = ctx.app.outbound.fetch_json(uri).await.map_err(|error| {
+        tracing::warn!(client.id = %loaded.client.id, %error, "jwks_uri cannot be fetched");
+        ClientAuthError::AssertionInvalid("the client's jwks_uri cannot be fetched")
+    })?;
+    let set = JwkSet::parse(&bytes)
+        .map_err(|_| ClientAuthError::AssertionInvalid("the client's keys are malformed"))?;
+    let keys = Arc::new(VerifyingKeys::new(&set));
+    loaded.keep_keys(FetchedKeys { keys: Arc::clone(&keys), at: ctx.now });
+    Ok(keys)
 }
