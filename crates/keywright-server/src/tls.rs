@@ -25,7 +25,7 @@ pub enum TlsError {
     #[error("the development certificate cannot be made: {0}; make the data folder writable")]
     Development(String),
     /// A file of it is not what it should be.
-    #[error("{path}: {what}; write the PEM file that [tls] names, or correct its name", path = .path.display())]
+    #[error("{}: {what}; it must be a PEM file: put it there, or correct its name", .path.display())]
     File {
         /// The file.
         path: PathBuf,

@@ -40,8 +40,8 @@ pub(super) static SECTION: Section = Section {
             },
             effect: Effect::Restart,
             what: "The key under which all signing keys are kept: `file:PATH`, `env:NAME` or the \
-                   key itself; 32 random bytes as base64url. Without it the store is worth nothing: \
-                   keep a copy elsewhere.",
+                   key itself; 32 random bytes as base64url. Without it the store is worth \
+                   nothing: keep a copy elsewhere.",
         },
         Setting {
             name: "rotate_every",

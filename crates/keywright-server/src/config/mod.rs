@@ -2,8 +2,8 @@
 //!
 //! Each table of the file is a file here, with a type, a reader and its rows of the table of
 //! settings ([`setting`]), from which the messages, `keywright init` and the reference are made. A
-//! value is judged once, here: what [`Config`] holds can be used as it is. Nothing is ignored: a key
-//! that does not exist is an error with its line and the nearest name.
+//! value is judged once, here: what [`Config`] holds can be used as it is. Nothing is ignored: a
+//! key that does not exist is an error with its line and the nearest name.
 //!
 //! **Architecture invariant:** no secret is in a [`Config`]'s `Debug` form or in a [`ConfigError`].
 

@@ -18,8 +18,8 @@ pub struct OutboundConfig {
 
 pub(super) static SECTION: Section = Section {
     name: "outbound",
-    what: "What the server fetches by itself, such as a client's `jwks_uri`. Only public addresses, \
-           only over https, unless said here.",
+    what: "What the server fetches by itself, such as a client's `jwks_uri`. Only public \
+           addresses, only over https, unless said here.",
     settings: &[
         Setting {
             name: "extra_ca",

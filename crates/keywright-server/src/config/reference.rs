@@ -21,13 +21,13 @@ below. `keywright init` writes one with every setting explained.
   `KEYWRIGHT_TOKENS__ACCESS_LIFETIME=5m`. A list is separated by commas.
 - **Nothing is ignored.** A key or variable that does not exist is an error that names the line and
   the nearest setting.
-- **Durations** are a whole number and a unit: `2s`, `10m`, `12h`, `90d`. The least is 1 s, for codes
-  and access tokens 2 s.
+- **Durations** are a whole number and a unit: `2s`, `10m`, `12h`, `90d`. The least is 1 s, for
+  codes and access tokens 2 s.
 - **Secrets** are references: `file:PATH` (readable by its owner only), `env:NAME`, or the secret
   itself.
 - **Paths** that are relative start at the folder of the configuration file.
-- **Reload.** SIGHUP reads the file again. What says *reload* changes at once, what says *restart* is
-  named in the log and keeps its old value.
+- **Reload.** SIGHUP reads the file again. What says *reload* changes at once, what says *restart*
+  is named in the log and keeps its old value.
 ";
 
 /// The file that `keywright init` writes.

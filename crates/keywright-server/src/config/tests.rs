@@ -201,8 +201,8 @@ fn variables_that_are_no_settings_are_named() {
 #[test]
 fn paths_start_at_the_file() {
     let config = parse(
-        "[tls]\ncertificate = \"tls/a.pem\"\nkey = \"/b.key\"\n[outbound]\nextra_ca = [\"ca.pem\"]\n\
-         [keys]\nmaster = \"file:m.key\"\n[store]\nurl = \"sqlite:d/k.db\"\n",
+        "[tls]\ncertificate = \"tls/a.pem\"\nkey = \"/b.key\"\n[outbound]\n\
+         extra_ca = [\"ca.pem\"]\n[keys]\nmaster = \"file:m.key\"\n[store]\nurl = \"sqlite:d/k.db\"\n",
     );
     let config = config.expect("valid");
     let (certificate, key) = ("/etc/k/tls/a.pem".into(), "/b.key".into());

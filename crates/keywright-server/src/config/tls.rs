@@ -34,8 +34,8 @@ pub(super) enum Written {
 
 pub(super) static SECTION: Section = Section {
     name: "tls",
-    what: "TLS by the server itself. Without certificate or development it speaks plain HTTP, for a \
-           proxy in front of it.",
+    what: "TLS by the server itself. Without certificate or development it speaks plain HTTP, for \
+           a proxy in front of it.",
     settings: &[
         Setting {
             name: "certificate",
@@ -53,8 +53,8 @@ pub(super) static SECTION: Section = Section {
             name: "development",
             fallback: Fallback::No,
             effect: Effect::Reload,
-            what: "Makes a private certificate authority beside the store and a certificate for the \
-                   issuer's host and loopback. Only those who install that authority trust it.",
+            what: "Makes a private certificate authority beside the store and a certificate for \
+                   the issuer's host and loopback. Only those who install that authority trust it.",
         },
     ],
     reserved: &["acme", "client_certificates"],

@@ -89,7 +89,10 @@ impl Connection {
             request.extensions_mut().insert(peer);
             let running = begun.begin();
             let answer = hyper::service::Service::call(&service, request);
-            async move { Ok::<_, Infallible>(answer.await?.map(|body| running.until_written(body))) }
+            async move {
+                let answer = answer.await?;
+                Ok::<_, Infallible>(answer.map(|body| running.until_written(body)))
+            }
         });
         let builder = builder();
         let mut connection = pin!(builder.serve_connection(io, answer));

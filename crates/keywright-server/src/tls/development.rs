@@ -16,6 +16,7 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier as _;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use zeroize::Zeroizing;
 
 use super::{TlsError, provider};
 use crate::config::secret_ref::{create_private, read_private};
@@ -32,6 +33,8 @@ const AUTHORITY_LIFETIME: Duration = Duration::from_hours(24 * 3650);
 const SERVER_LIFETIME: Duration = Duration::from_hours(24 * 90);
 /// A certificate that would end sooner than this is made anew.
 const RENEW_BEFORE: Duration = Duration::from_hours(24 * 7);
+/// Where the certificate begins in a file that has a key in front of it.
+const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
 /// The names of this machine for itself.
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
@@ -153,7 +156,7 @@ fn limit(parameters: &mut CertificateParams, now: Timestamp, lifetime: Duration)
 
 /// Key and certificate in one file, in one step, so that they always belong together.
 fn store(path: &Path, key: &KeyPair, certificate: &rcgen::Certificate) -> Result<Made, TlsError> {
-    let text = zeroize::Zeroizing::new(key.serialize_pem() + &certificate.pem());
+    let text = Zeroizing::new(key.serialize_pem() + &certificate.pem());
     let fresh = path.with_extension("new");
     remove(&fresh).map_err(failed)?;
     create_private(&fresh, text.as_bytes()).map_err(failed)?;
@@ -162,15 +165,16 @@ fn store(path: &Path, key: &KeyPair, certificate: &rcgen::Certificate) -> Result
     Ok(Made { chain: vec![certificate.der().clone()], key })
 }
 
-/// Puts the authority's certificate where everybody can read it.
+/// Puts the authority's certificate where everybody can read it; of the file only that part.
 fn publish(folder: &Path) -> Result<(), TlsError> {
     let path = authority_file(folder);
-    if !path.exists() {
-        let text = fs::read_to_string(folder.join(AUTHORITY_FILE)).map_err(failed)?;
-        let start = text.find("-----BEGIN CERTIFICATE-----").unwrap_or(text.len());
-        fs::write(&path, text.get(start..).unwrap_or_default()).map_err(failed)?;
+    let text = Zeroizing::new(fs::read_to_string(folder.join(AUTHORITY_FILE)).map_err(failed)?);
+    let start = text.find(CERTIFICATE).unwrap_or(text.len());
+    let certificate = text.get(start..).unwrap_or_default();
+    if fs::read_to_string(&path).is_ok_and(|published| published == certificate) {
+        return Ok(());
     }
-    Ok(())
+    fs::write(&path, certificate).map_err(failed)
 }
 
 fn remove(path: &Path) -> io::Result<()> {

@@ -1,0 +1,96 @@
+//! HTTP/2 with prior knowledge, RFC 9113 §3.3.
+
+use http::Version;
+use http_body_util::{BodyExt as _, Empty};
+use hyper::client::conn::http2::SendRequest;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+
+use super::*;
+
+type Sender = SendRequest<Empty<Bytes>>;
+
+/// A connection, and the task that ends when it does.
+async fn connect(server: &Server) -> (Sender, JoinHandle<()>) {
+    let io = TokioIo::new(server.connect().await);
+    let shaken = hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await;
+    let (sender, connection) = shaken.expect("it speaks HTTP/2");
+    (sender, tokio::spawn(async move { _ = connection.await }))
+}
+
+async fn ask(sender: &mut Sender, path: &str) -> Result<String, hyper::Error> {
+    let request = Request::get(format!("http://a.test{path}")).version(Version::HTTP_2);
+    let request = request.body(Empty::new()).expect("a request");
+    let body = sender.send_request(request).await?.into_body().collect().await?;
+    Ok(String::from_utf8(body.to_bytes().to_vec()).expect("text"))
+}
+
+#[tokio::test]
+async fn a_resting_connection_is_kept_and_then_closed() {
+    let server = Server::start(ConnectionLimits { idle: Duration::from_secs(1), ..LIMITS }).await;
+    let (mut sender, connection) = connect(&server).await;
+    assert_eq!(ask(&mut sender, "/peer").await.expect("answered"), "127.0.0.1");
+    time::sleep(LIMITS.head * 2).await;
+    assert_eq!(ask(&mut sender, "/peer").await.expect("it rested"), "127.0.0.1");
+    time::timeout(PATIENCE, connection).await.expect("closed").expect("no panic");
+    server.end().await;
+}
+
+#[tokio::test]
+async fn who_asks_nothing_is_cut() {
+    let server = Server::start(LIMITS).await;
+    let (_sender, connection) = connect(&server).await;
+    time::timeout(PATIENCE, connection).await.expect("closed").expect("no panic");
+    server.end().await;
+}
+
+#[tokio::test]
+async fn what_runs_is_finished_when_the_server_stops() {
+    let server = Server::start(LIMITS).await;
+    let (mut sender, connection) = connect(&server).await;
+    let waiting = tokio::spawn(async move { ask(&mut sender, "/wait").await });
+    server.entered.notified().await;
+    server.stop.send_replace(true);
+    time::sleep(Duration::from_millis(100)).await;
+    server.leave.notify_one();
+    assert_eq!(waiting.await.expect("no panic").expect("answered"), "waited");
+    time::timeout(PATIENCE, connection).await.expect("closed").expect("no panic");
+    server.end().await;
+}
+
+#[tokio::test]
+async fn a_head_has_a_bound() {
+    let server = Server::start(LIMITS).await;
+    for (bytes, want) in [(16 * 1024, 200), (128 * 1024, 431)] {
+        let (mut sender, _connection) = connect(&server).await;
+        let request = Request::get("http://a.test/peer").header("x-long", "a".repeat(bytes));
+        let request = request.body(Empty::<Bytes>::new()).expect("a request");
+        let answer = sender.send_request(request).await.expect("an answer");
+        assert_eq!(answer.status(), want, "{bytes}");
+    }
+    server.end().await;
+}
+
+/// CVE-2023-44487, rapid reset: streams that are opened and dropped at once.
+#[tokio::test]
+async fn a_flood_of_resets_ends_the_connection() {
+    let server = Server::start(LIMITS).await;
+    let (mut sender, connection) = connect(&server).await;
+    let flood = async {
+        for sent in 0..100_000 {
+            if sender.ready().await.is_err() {
+                return sent;
+            }
+            let request = Request::get("http://a.test/wait").body(Empty::<Bytes>::new());
+            let answer = sender.send_request(request.expect("a request"));
+            // Polled once, so that it is sent; then dropped, so that it is reset.
+            _ = time::timeout(Duration::ZERO, answer).await;
+        }
+        100_000
+    };
+    let sent = time::timeout(PATIENCE, flood).await.expect("it is cut or done");
+    assert!(sent < 100_000, "cut");
+    time::timeout(PATIENCE, connection).await.expect("closed").expect("no panic");
+    let (mut other, _connection) = connect(&server).await;
+    assert_eq!(ask(&mut other, "/peer").await.expect("the server lives"), "127.0.0.1");
+    server.end().await;
+}
