@@ -25,7 +25,7 @@ pub enum TlsError {
     #[error("the development certificate cannot be made: {0}; make the data folder writable")]
     Development(String),
     /// A file of it is not what it should be.
-    #[error("{}: {what}; it must be a PEM file: put it there, or correct its name", .path.display())]
+    #[error("{}: {what}; put a PEM file there, or correct its name", .path.display())]
     File {
         /// The file.
         path: PathBuf,
@@ -52,6 +52,10 @@ pub fn load(config: &TlsConfig) -> Result<Arc<ServerConfig>, TlsError> {
     match config {
         TlsConfig::Development { folder, host } => {
             let made = development::ensure(folder, host, SystemEnvironment.now())?;
+            tracing::info!(
+                authority = %authority_file(folder).display(),
+                "TLS for development: only who installs this authority trusts this server"
+            );
             server_config(made.chain, made.key)
         }
         TlsConfig::Files { certificate, key } => {

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use keywright_jose::base64url::{base64url_decode, base64url_encode};
+use keywright_jose::base64url::base64url_encode;
 use zeroize::Zeroizing;
 
 use super::document::Document;
@@ -27,6 +27,8 @@ pub struct KeysConfig {
 }
 
 const SECOND: Duration = Duration::from_secs(1);
+/// A random key of 128 bits, written as hexadecimal digits, has as many.
+const MASTER_BYTES_MIN: usize = 32;
 
 pub(super) static SECTION: Section = Section {
     name: "keys",
@@ -40,7 +42,7 @@ pub(super) static SECTION: Section = Section {
             },
             effect: Effect::Restart,
             what: "The key under which all signing keys are kept: `file:PATH`, `env:NAME` or the \
-                   key itself; 32 random bytes as base64url. Without it the store is worth \
+                   key itself; at least 32 random characters. Without it the store is worth \
                    nothing: keep a copy elsewhere.",
         },
         Setting {
@@ -89,18 +91,17 @@ fn read_announce(document: &Document, rotate_every: Duration) -> Result<Duration
 }
 
 impl KeysConfig {
-    /// The master key itself.
-    pub fn master_key(&self) -> Result<Zeroizing<[u8; 32]>, ConfigError> {
-        let text = self.master.read()?;
-        let malformed = || {
-            let what = format!("the master key {} is not 32 bytes as base64url", self.master);
-            ConfigError::new(self.master.origin(), what, "make one: openssl rand -base64 32")
-        };
-        let text = std::str::from_utf8(&text).map_err(|_| malformed())?;
-        // Both alphabets and the padding of `openssl rand -base64` are read.
-        let text = text.trim_end_matches('=').replace('+', "-").replace('/', "_");
-        let bytes = Zeroizing::new(base64url_decode(&text).map_err(|_| malformed())?);
-        <[u8; 32]>::try_from(bytes.as_slice()).map(Zeroizing::new).map_err(|_| malformed())
+    /// The master key itself: whatever it is, nobody can guess it.
+    pub fn master_secret(&self) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
+        let secret = self.master.read()?;
+        if secret.len() < MASTER_BYTES_MIN {
+            let what = format!("the master key {} is too short to be random", self.master);
+            let remedy = format!(
+                "make one of at least {MASTER_BYTES_MIN} characters: openssl rand -base64 32"
+            );
+            return Err(ConfigError::new(self.master.origin(), what, remedy));
+        }
+        Ok(secret)
     }
 
     /// Makes the master key's file on the first start.

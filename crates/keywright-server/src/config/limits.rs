@@ -60,7 +60,7 @@ pub(super) static SECTION: Section = Section {
         Setting {
             name: "request_timeout",
             fallback: Fallback::Text("30s"),
-            effect: Effect::Restart,
+            effect: Effect::Reload,
             what: "How long one request may take.",
         },
         Setting {
@@ -72,13 +72,13 @@ pub(super) static SECTION: Section = Section {
         Setting {
             name: "login_failures_per_account",
             fallback: Fallback::Integer(10),
-            effect: Effect::Reload,
+            effect: Effect::Restart,
             what: "Wrong passwords for one account within five minutes before it must wait.",
         },
         Setting {
             name: "login_failures_per_address",
             fallback: Fallback::Integer(100),
-            effect: Effect::Reload,
+            effect: Effect::Restart,
             what: "Wrong passwords from one address within five minutes before it must wait.",
         },
     ],

@@ -24,13 +24,13 @@ pub(super) static SECTION: Section = Section {
         Setting {
             name: "extra_ca",
             fallback: Fallback::EmptyList,
-            effect: Effect::Reload,
+            effect: Effect::Restart,
             what: "PEM files of certificate authorities that are trusted beside the public ones.",
         },
         Setting {
             name: "allow_addresses",
             fallback: Fallback::EmptyList,
-            effect: Effect::Reload,
+            effect: Effect::Restart,
             what: "Addresses or blocks inside your network that may be reached, also over http.",
         },
     ],

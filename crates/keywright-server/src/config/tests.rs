@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use keywright_jose::base64url::base64url_decode;
+
 use super::setting::{Effect, Fallback};
 use super::*;
 
@@ -169,6 +171,7 @@ fn the_environment_lies_over_the_file() {
             ("KEYWRIGHT_TEST_OUTPUT", "/tmp/x"),
             ("KEYWRIGHT_CI_JOB", "1"),
             ("KEYWRIGHT_CLIENT_SECRET", "x"),
+            ("KEYWRIGHT_TOKEN", "x"),
             ("PATH", "/bin"),
         ],
     );
@@ -202,7 +205,8 @@ fn variables_that_are_no_settings_are_named() {
 fn paths_start_at_the_file() {
     let config = parse(
         "[tls]\ncertificate = \"tls/a.pem\"\nkey = \"/b.key\"\n[outbound]\n\
-         extra_ca = [\"ca.pem\"]\n[keys]\nmaster = \"file:m.key\"\n[store]\nurl = \"sqlite:d/k.db\"\n",
+         extra_ca = [\"ca.pem\"]\n[keys]\nmaster = \"file:m.key\"\n\
+         [store]\nurl = \"sqlite:d/k.db\"\n",
     );
     let config = config.expect("valid");
     let (certificate, key) = ("/etc/k/tls/a.pem".into(), "/b.key".into());
@@ -216,7 +220,7 @@ fn paths_start_at_the_file() {
 fn no_secret_is_printed() {
     let config = parse("[keys]\nmaster = \"hunter2hunter2\"\n").expect("a literal");
     assert!(!format!("{config:?}").contains("hunter2"), "{config:?}");
-    let error = config.keys.master_key().expect_err("not 32 bytes").to_string();
+    let error = config.keys.master_secret().expect_err("too short").to_string();
     assert!(!error.contains("hunter2"), "{error}");
 }
 
@@ -227,12 +231,12 @@ fn the_master_key_is_made_once_and_never_beside_a_store() {
     let config = Config::parse("", &path, []).expect("the defaults");
     assert!(config.ensure_master_key().expect("made"), "the first start");
     assert!(!config.ensure_master_key().expect("there"), "the second one");
-    let key = config.keys.master_key().expect("32 bytes");
-    assert_ne!(*key, [0; 32]);
+    let secret = config.keys.master_secret().expect("long enough");
+    assert_eq!(
+        base64url_decode(std::str::from_utf8(&secret).expect("text")).map(|b| b.len()),
+        Ok(32)
+    );
     let file = folder.path().join("data/master.key");
-    let padded = fs::read_to_string(&file).expect("text").trim_end().to_owned() + "=";
-    fs::write(&file, padded).expect("ours");
-    assert_eq!(config.keys.master_key().expect("padded"), key, "as openssl writes it");
     fs::remove_file(&file).expect("ours");
     fs::write(folder.path().join("data/keywright.db"), "").expect("a store");
     let error = config.ensure_master_key().expect_err("the store needs the old one");
@@ -251,7 +255,8 @@ fn what_a_restart_needs_is_what_the_table_says() {
          [store]\nurl = \"memory:\"\n[keys]\nmaster = \"env:M\"\nrotate_every = \"9d\"\n\
          announce = \"1d\"\n[tokens]\naccess_lifetime = \"9m\"\n[limits]\npassword_threads = 99\n\
          password_queue = 1\nsession_lifetime = \"1h\"\nconnections = 1\nrequest_timeout = \"1s\"\n\
-         drain = \"1s\"\n[telemetry]\nlog = \"json\"\nlevel = \"debug\"\n",
+         drain = \"1s\"\nlogin_failures_per_account = 1\nlogin_failures_per_address = 1\n\
+         [outbound]\nextra_ca = [\"a\"]\nallow_addresses = [\"::1\"]\n[telemetry]\nlog = \"json\"\nlevel = \"debug\"\n",
     );
     let told = changes_needing_restart(&base, &changed.expect("valid"));
     let listed: Vec<String> = setting::all()

@@ -107,12 +107,7 @@ fn make_authority(folder: &Path, now: Timestamp) -> Result<Made, TlsError> {
     let mut parameters = authority_parameters();
     limit(&mut parameters, now, AUTHORITY_LIFETIME);
     let certificate = parameters.self_signed(&key).map_err(failed)?;
-    let made = store(&folder.join(AUTHORITY_FILE), &key, &certificate)?;
-    tracing::info!(
-        file = %authority_file(folder).display(),
-        "made a development certificate authority; install it where this server is to be trusted"
-    );
-    Ok(made)
+    store(&folder.join(AUTHORITY_FILE), &key, &certificate)
 }
 
 fn make_server(

@@ -26,7 +26,7 @@ async fn ask(sender: &mut Sender, path: &str) -> Result<String, hyper::Error> {
 
 #[tokio::test]
 async fn a_resting_connection_is_kept_and_then_closed() {
-    let server = Server::start(ConnectionLimits { idle: Duration::from_secs(1), ..LIMITS }).await;
+    let server = Server::start(ConnectionLimits { idle: Duration::from_secs(2), ..LIMITS }).await;
     let (mut sender, connection) = connect(&server).await;
     assert_eq!(ask(&mut sender, "/peer").await.expect("answered"), "127.0.0.1");
     time::sleep(LIMITS.head * 2).await;
