@@ -1,5 +1,7 @@
 //! Metrics, as the operations listener shows them.
 
+use std::time::Duration;
+
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -29,6 +31,14 @@ pub struct Metrics {
     key_age: Family<Key, Gauge>,
     requests: Family<Labels<1>, Histogram, fn() -> Histogram>,
     revocation_entries: Gauge,
+    revocation_lag: Gauge,
+    store_commit: Histogram,
+    store_batch: Histogram,
+}
+
+/// A commit takes from a twentieth of a millisecond to some seconds.
+fn commit_buckets() -> Histogram {
+    Histogram::new(exponential_buckets(0.000_05, 3.0, 11))
 }
 
 /// A request takes from a tenth of a millisecond to some seconds.
@@ -50,6 +60,9 @@ impl Default for Metrics {
             key_age: Family::default(),
             requests: Family::new_with_constructor(request_buckets),
             revocation_entries: Gauge::default(),
+            revocation_lag: Gauge::default(),
+            store_commit: commit_buckets(),
+            store_batch: Histogram::new(exponential_buckets(1.0, 2.0, 11)),
             registry: Registry::default(),
         };
         let m = &metrics;
@@ -73,6 +86,19 @@ impl Default for Metrics {
             Unit::Seconds,
             m.requests.clone(),
         );
+        registry.register_with_unit(
+            "revocation_lag",
+            "Since when the revocation log could not be followed",
+            Unit::Seconds,
+            m.revocation_lag.clone(),
+        );
+        registry.register_with_unit(
+            "store_commit",
+            "Time of a transaction, its sync included",
+            Unit::Seconds,
+            m.store_commit.clone(),
+        );
+        registry.register("store_batch_size", "Verbs in a transaction", m.store_batch.clone());
         Self { registry, ..metrics }
     }
 }
@@ -127,6 +153,20 @@ impl Metrics {
     /// How many revocations are held in memory.
     pub fn revocation_entries(&self, entries: usize) {
         self.revocation_entries.set(i64::try_from(entries).unwrap_or(i64::MAX));
+    }
+
+    /// How long the revocation log has not been followed.
+    pub fn revocation_lag(&self, lag: Duration) {
+        self.revocation_lag.set(i64::try_from(lag.as_secs()).unwrap_or(i64::MAX));
+    }
+
+    /// What a store tells of each transaction: how many verbs, and how long it took.
+    pub fn commit_observer(&self) -> impl Fn(usize, Duration) + Send + Sync + 'static {
+        let (commit, batch) = (self.store_commit.clone(), self.store_batch.clone());
+        move |verbs, took| {
+            commit.observe(took.as_secs_f64());
+            batch.observe(u32::try_from(verbs).map_or(f64::MAX, f64::from));
+        }
     }
 
     /// All of them, in the OpenMetrics text format.

@@ -75,24 +75,29 @@ impl ConfigSource {
     }
 }
 
-/// Opens the configured store.
-pub async fn open_store(config: &Config) -> Result<SharedStore, StartError> {
-    match config.store.url.clone() {
-        StoreUrl::Memory => Ok(Arc::new(MemoryStore::new())),
-        StoreUrl::Sqlite(path) => {
-            let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&path)).await;
-            let store = opened.map_err(|e| StoreFault::Unavailable(e.to_string()))??;
-            Ok(Arc::new(store))
-        }
-    }
+async fn open_sqlite(path: PathBuf) -> Result<Arc<SqliteStore>, StartError> {
+    let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&path)).await;
+    Ok(Arc::new(opened.map_err(|e| StoreFault::Unavailable(e.to_string()))??))
 }
 
 /// Opens the store and what is in it; nothing listens yet. On the very first start the master key
 /// is made beside the store.
 pub async fn open_app(config: Config) -> Result<Arc<App>, StartError> {
     config.ensure_master_key().map_err(|error| StartError::Config(error.to_string()))?;
-    let store = open_store(&config).await?;
-    Ok(App::open(config, store, Arc::new(SystemEnvironment)).await?)
+    let environment = Arc::new(SystemEnvironment);
+    match config.store.url.clone() {
+        StoreUrl::Memory => {
+            Ok(App::open(config, Arc::new(MemoryStore::new()), environment).await?)
+        }
+        StoreUrl::Sqlite(path) => {
+            let sqlite = open_sqlite(path).await?;
+            let store: SharedStore = Arc::clone(&sqlite) as SharedStore;
+            let app = App::open(config, store, environment).await?;
+            let observe = app.metrics.commit_observer();
+            sqlite.observe(move |commit| observe(commit.verbs, commit.took));
+            Ok(app)
+        }
+    }
 }
 
 /// A server that runs.

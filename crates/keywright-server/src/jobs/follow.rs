@@ -38,16 +38,20 @@ pub(super) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let reported = LogHeads::default();
     let mut follower =
         Follower { app, id, machine: machine_name(), reported, reported_at: never };
-    let mut failing = false;
+    let mut failing_since = None;
     loop {
         match follower.step().await {
-            Ok(()) => failing = false,
-            Err(fault) if !failing => {
-                tracing::error!(error = %fault, "cannot follow the store");
-                failing = true;
+            Ok(()) => failing_since = None,
+            Err(fault) => {
+                let now = follower.app.now();
+                if failing_since.is_none() {
+                    tracing::error!(error = %fault, "cannot follow the store");
+                }
+                failing_since.get_or_insert(now);
             }
-            Err(_) => {}
         }
+        let lag = failing_since.map(|since| follower.app.now().since(since));
+        follower.app.metrics.revocation_lag(lag.unwrap_or_default());
         if !pause(&mut stop, PERIOD).await {
             break;
         }
