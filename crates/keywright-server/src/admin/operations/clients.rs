@@ -25,12 +25,8 @@ const SECRET_OVERLAP_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 /// Clients in one import.
 const IMPORT_MAX: usize = 10_000;
 /// Members that this server adds to metadata when it shows a client; what was shown may come back.
-const SHOWN: [&str; 4] = [
-    "client_id_issued_at",
-    "client_secret_expires_at",
-    "keywright_disabled",
-    "keywright_secrets",
-];
+const SHOWN: [&str; 4] =
+    ["client_id_issued_at", "client_secret_expires_at", "keywright_disabled", "keywright_secrets"];
 
 /// A client, and the secret that is told only now.
 #[derive(Debug)]

@@ -32,7 +32,9 @@ pub async fn list(app: &App, operator: &Operator) -> Result<Vec<KeyInfo>, Operat
     operator.state(app)?;
     let (stored, now) = (tenant_keys(&app.store, operator.tenant()).await?, app.now());
     let mut keys: Vec<KeyInfo> = stored.into_iter().map(|key| info(key, now)).collect();
-    keys.sort_by(|a, b| (a.alg, a.times.active_at, &a.kid).cmp(&(b.alg, b.times.active_at, &b.kid)));
+    keys.sort_by(|a, b| {
+        (a.alg, a.times.active_at, &a.kid).cmp(&(b.alg, b.times.active_at, &b.kid))
+    });
     Ok(keys)
 }
 

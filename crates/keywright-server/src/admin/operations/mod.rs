@@ -143,6 +143,19 @@ impl From<RequestError> for OperationError {
     }
 }
 
+/// Reads JSON into a type that knows its members; the refusal names the member where it can.
+pub fn parse_json<T: serde::de::DeserializeOwned>(json: &[u8]) -> Result<T, OperationError> {
+    serde_json::from_slice(json).map_err(|error| invalid_json(&error))
+}
+
+fn invalid_json(error: &serde_json::Error) -> OperationError {
+    let message = error.to_string();
+    // serde names the member between backticks, and only in these two.
+    let names = message.starts_with("unknown field") || message.starts_with("missing field");
+    let field = message.split('`').nth(1).filter(|_| names).unwrap_or("document").to_owned();
+    OperationError::invalid(field, format!("cannot be read: {message}"))
+}
+
 /// One item of an import that was refused.
 #[derive(Debug)]
 pub struct RefusedItem {

@@ -6,7 +6,9 @@ use keywright_protocol::resource::{ProtectedResource, ResourceIndicator, Resourc
 use keywright_protocol::scope::{ADMIN_SCOPES, IDENTITY_SCOPES, ScopeSet};
 use keywright_store::client::{Create, Update};
 
-use super::{OperationError, Operator, settle};
+use serde_json::{Value, json};
+
+use super::{OperationError, Operator, invalid_json, parse_json, settle};
 use crate::app::App;
 
 /// Scopes of one resource.
@@ -82,6 +84,22 @@ pub async fn delete(
     finish(app, deleted, identifier).await
 }
 
+/// Reads a resource; a scope without a description may be its name alone.
+pub fn parse(json: &[u8]) -> Result<ProtectedResource, OperationError> {
+    let mut document: Value = parse_json(json)?;
+    if let Some(Value::Array(scopes)) = document.get_mut("scopes") {
+        for scope in scopes.iter_mut().filter(|scope| scope.is_string()) {
+            *scope = json!({ "name": scope.take() });
+        }
+    }
+    if let Some(Value::String(identifier)) = document.get("identifier") {
+        ResourceIndicator::parse(identifier).map_err(|_| {
+            OperationError::invalid("identifier", "must be an absolute URI without a fragment")
+        })?;
+    }
+    serde_json::from_value(document).map_err(|error| invalid_json(&error))
+}
+
 /// Reads a scope from one word: `NAME`, or `NAME=DESCRIPTION`.
 pub fn parse_scope(text: &str) -> Result<ResourceScope, OperationError> {
     let (name, description) = match text.split_once('=') {
@@ -153,6 +171,24 @@ fn check_scope(scope: &ResourceScope) -> Result<(), OperationError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn resources_are_read_strictly() {
+        let short = br#"{"identifier":"https://a.example","scopes":["a:read",{"name":"b"}]}"#;
+        let resource = parse(short).unwrap();
+        assert_eq!(
+            resource.scopes.iter().map(|s| s.name.as_str()).collect::<Vec<_>>(),
+            ["a:read", "b"]
+        );
+        let field = |json: &str| match parse(json.as_bytes()) {
+            Err(OperationError::Invalid { field, .. }) => field,
+            other => panic!("{json}: {other:?}"),
+        };
+        assert_eq!(field(r#"{"identifier":"/relative"}"#), "identifier");
+        assert_eq!(field(r#"{"identifier":"https://a.example","colour":"red"}"#), "colour");
+        assert_eq!(field("{}"), "identifier");
+        assert_eq!(field("["), "document");
+    }
 
     #[test]
     fn scopes_are_one_name_each_and_no_reserved_ones() {

@@ -1,6 +1,7 @@
 //! The revocation log: taking back tokens, families, grants, sessions, clients, users and keys.
 
 use keywright_protocol::audit::{AuditEvent, EventType, Record};
+use keywright_protocol::id::{ClientId, FamilyId, GrantId, Jti, SessionId, Subject};
 use keywright_protocol::limits::{PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX};
 use keywright_protocol::revocation::{RevocationEntry, RevocationTarget};
 use keywright_store::Listed;
@@ -14,6 +15,27 @@ use crate::error::ServerFault;
 const ID_BYTES_MAX: usize = 255;
 /// Entries of other tenants that one page looks through.
 const SCANNED_MAX: usize = 10_000;
+
+/// Names a target by its kind, as the log does, and its identifier.
+pub fn parse_target(kind: &str, id: Option<&str>) -> Result<RevocationTarget, OperationError> {
+    if kind == "tenant" {
+        let refuse = |_| Err(OperationError::invalid("id", "does not belong to a tenant"));
+        return id.map_or(Ok(RevocationTarget::Tenant), refuse);
+    }
+    let id = id
+        .filter(|id| !id.is_empty())
+        .ok_or_else(|| OperationError::invalid("id", "is missing"))?;
+    Ok(match kind {
+        "client" => RevocationTarget::Client(ClientId::parse(id)?),
+        "family" => RevocationTarget::Family(FamilyId::from_trusted(id)),
+        "grant" => RevocationTarget::Grant(GrantId::from_trusted(id)),
+        "session" => RevocationTarget::Session(SessionId::from_trusted(id)),
+        "signing_key" => RevocationTarget::SigningKey(id.to_owned()),
+        "token" => RevocationTarget::Token(Jti::from_trusted(id)),
+        "user" => RevocationTarget::User(Subject::from_trusted(id)),
+        _ => return Err(OperationError::invalid("kind", "is not something that can be revoked")),
+    })
+}
 
 /// Revokes a target and all that hangs on it; the answer is what the log gained.
 pub async fn revoke(

@@ -130,7 +130,8 @@ pub async fn lineage(
 fn concerns(stored: &StoredEvent, [jti, family, grant]: &[Option<String>; 3]) -> bool {
     let Ok(event) = serde_json::from_str::<Value>(&stored.body) else { return false };
     let told = |name: &str| event.get(name).and_then(Value::as_str);
-    let same = |wanted: &Option<String>, name: &str| wanted.is_some() && told(name) == wanted.as_deref();
+    let same =
+        |wanted: &Option<String>, name: &str| wanted.is_some() && told(name) == wanted.as_deref();
     same(jti, "jti")
         || same(family, "family_id")
         || (told("family_id").is_none() && told("jti").is_none() && same(grant, "grant_id"))

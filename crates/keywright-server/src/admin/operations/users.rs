@@ -276,7 +276,8 @@ async fn hash(app: &App, password: Secret<String>) -> Result<String, OperationEr
 /// An address that could receive mail: whether it does is proven by a message, not by its form.
 fn check_email(email: &str) -> Result<(), OperationError> {
     let printable = email.chars().all(|c| !c.is_control() && !c.is_whitespace());
-    let parts = email.rsplit_once('@').filter(|(local, host)| !local.is_empty() && !host.is_empty());
+    let parts =
+        email.rsplit_once('@').filter(|(local, host)| !local.is_empty() && !host.is_empty());
     if parts.is_none() || !printable || email.len() > EMAIL_BYTES_MAX {
         return Err(OperationError::invalid("email", "is not an address"));
     }
