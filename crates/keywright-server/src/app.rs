@@ -71,7 +71,7 @@ impl App {
         store: SharedStore,
         environment: SharedEnvironment,
     ) -> Result<Arc<Self>, ServerFault> {
-        let secret = config.keys.master.read().map_err(|e| ServerFault::Key(e.to_string()))?;
+        let secret = config.keys.master_secret().map_err(|e| ServerFault::Key(e.to_string()))?;
         let master = MasterKey::new(&secret);
         master.verify(&store, &config.keys.master.to_string()).await?;
         let limits = &config.limits;
@@ -81,10 +81,7 @@ impl App {
             Outbound::new(&config.outbound).map_err(|e| ServerFault::Internal(e.to_string()))?;
         let app = Arc::new(Self {
             guesses_at_account: Throttle::new(limits.login_failures_per_account, THROTTLE_WINDOW),
-            guesses_from_address: Throttle::new(
-                limits.login_failures_per_address,
-                THROTTLE_WINDOW,
-            ),
+            guesses_from_address: Throttle::new(limits.login_failures_per_address, THROTTLE_WINDOW),
             guesses_at_client: Throttle::new(limits.login_failures_per_account, THROTTLE_WINDOW),
             config: ArcSwap::from_pointee(config),
             notebook: Notebook::start(Arc::clone(&store)),
@@ -254,8 +251,7 @@ impl App {
         alg: Algorithm,
     ) -> Result<String, ServerFault> {
         let (id, now, schedule) = (tenant.id(), self.now(), self.key_schedule(tenant));
-        let kid =
-            lifecycle::rotate_now(&self.store, &self.master, &id, alg, schedule, now).await?;
+        let kid = lifecycle::rotate_now(&self.store, &self.master, &id, alg, schedule, now).await?;
         self.load_keys(tenant).await?;
         Ok(kid)
     }

@@ -132,10 +132,9 @@ impl ServerFault {
     pub const fn passes(&self) -> bool {
         match self {
             Self::Overload(_) => true,
-            Self::Store(fault) => matches!(
-                fault,
-                StoreFault::Busy(_) | StoreFault::Full | StoreFault::Unavailable(_)
-            ),
+            Self::Store(fault) => {
+                matches!(fault, StoreFault::Busy(_) | StoreFault::Full | StoreFault::Unavailable(_))
+            }
             Self::Internal(_) | Self::Key(_) => false,
         }
     }
@@ -157,7 +156,17 @@ pub fn refusal_response(ctx: &Ctx, refused: &Refused) -> Response {
     if let Refused::Fault(fault) = refused {
         tracing::error!(request.id = %ctx.request_id(), error = %fault, "request failed");
     }
-    let uri = format!("{}/errors/{}", ctx.app.root_issuer(), wire.code.as_str());
+    let mut response = error_response(&ctx.app.root_issuer(), wire);
+    if let Some(wait) = refused.retry_after() {
+        let seconds = HeaderValue::from(wait.as_secs().max(1));
+        response.headers_mut().insert(header::RETRY_AFTER, seconds);
+    }
+    response
+}
+
+/// The JSON response of an error, where even the tenant may be unknown.
+pub fn error_response(root_issuer: &str, wire: WireError) -> Response {
+    let uri = format!("{root_issuer}/errors/{}", wire.code.as_str());
     let body = ErrorBody {
         error: wire.code.as_str(),
         error_description: wire.description,
@@ -165,12 +174,7 @@ pub fn refusal_response(ctx: &Ctx, refused: &Refused) -> Response {
     };
     let bytes = serde_json::to_vec(&body).unwrap_or_default();
     let status = StatusCode::from_u16(wire.code.status()).unwrap_or(StatusCode::BAD_REQUEST);
-    let mut response = no_store(json_bytes(status, bytes.into()));
-    if let Some(wait) = refused.retry_after() {
-        let seconds = HeaderValue::from(wait.as_secs().max(1));
-        response.headers_mut().insert(header::RETRY_AFTER, seconds);
-    }
-    response
+    no_store(json_bytes(status, bytes.into()))
 }
 
 /// Adds a challenge to a 401, RFC 6749 §5.2 and RFC 6750 §3.

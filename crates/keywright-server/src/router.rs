@@ -11,7 +11,7 @@ use std::time::Instant;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::FromRequestParts;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri, header};
@@ -19,11 +19,13 @@ use hyper::body::Incoming;
 use keywright_protocol::audit::Origin;
 use keywright_protocol::id::{RequestId, TenantId};
 use keywright_protocol::time::Timestamp;
+use keywright_protocol::wire::{ErrorCode, WireError};
 use tower::{Service, ServiceExt};
 
 use crate::app::App;
 use crate::endpoint;
 use crate::environment::random;
+use crate::error::error_response;
 use crate::listen::PeerAddress;
 use crate::tenants::TenantState;
 
@@ -97,10 +99,10 @@ impl Dispatch {
                 request.extensions_mut().insert(ctx);
                 self.run(request.map(Body::new)).await
             }
-            None => StatusCode::NOT_FOUND.into_response(),
+            None => self.refuse(ErrorCode::NotFound, "there is no such issuer here"),
         };
         self.app.metrics.request(label, started.elapsed().as_secs_f64());
-        finish(response, &request_id)
+        finish(response, &request_id, &self.app)
     }
 
     async fn run(&self, request: Request<Body>) -> Response {
@@ -109,9 +111,17 @@ impl Dispatch {
             Ok(Ok(response)) => response,
             Ok(Err(never)) => match never {},
             Err(_) => {
-                (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")]).into_response()
+                let why = "the answer took too long; try again";
+                let mut response = self.refuse(ErrorCode::TemporarilyUnavailable, why);
+                let soon = HeaderValue::from_static("1");
+                response.headers_mut().insert(header::RETRY_AFTER, soon);
+                response
             }
         }
+    }
+
+    fn refuse(&self, code: ErrorCode, why: &'static str) -> Response {
+        error_response(&self.app.root_issuer(), WireError::new(code, why))
     }
 
     /// Finds the tenant, and rewrites the path to what stands below its issuer.
@@ -139,19 +149,9 @@ impl Dispatch {
     /// The rightmost address that no trusted proxy wrote; the list is empty by default, and then
     /// the header means nothing.
     fn client_address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        let config = self.app.config.load();
-        let trusted = |ip: IpAddr| config.server.trusted_proxies.iter().any(|b| b.contains(ip));
-        let mut address = peer;
-        let forwarded = headers.get_all("x-forwarded-for").iter().rev();
-        let hops = forwarded.filter_map(|v| v.to_str().ok()).flat_map(|v| v.rsplit(','));
-        for hop in hops {
-            if !trusted(address) {
-                break;
-            }
-            let Ok(next) = hop.trim().parse() else { break };
-            address = next;
-        }
-        address
+        let forwarded = headers.get_all("x-forwarded-for").iter();
+        let lines = forwarded.map(|line| line.to_str().unwrap_or_default());
+        self.app.config.load().server.client_address(peer, lines)
     }
 }
 
@@ -172,12 +172,16 @@ impl Service<Request<Incoming>> for Dispatch {
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-fn finish(mut response: Response, request_id: &RequestId) -> Response {
+fn finish(mut response: Response, request_id: &RequestId, app: &App) -> Response {
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(request_id.as_str()) {
         headers.insert(X_REQUEST_ID, value);
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if app.config.load().issuer.starts_with("https://") {
+        let year = HeaderValue::from_static("max-age=31536000");
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, year);
+    }
     response
 }
 
@@ -241,9 +245,7 @@ mod tests {
 
     #[test]
     fn a_path_names_one_tenant() {
-        let split = |path: &str| {
-            split_path(path, "").map(|(t, p)| (t.as_str().to_owned(), p))
-        };
+        let split = |path: &str| split_path(path, "").map(|(t, p)| (t.as_str().to_owned(), p));
         let some = |t: &str, p: &str| Some((t.to_owned(), p.to_owned()));
         assert_eq!(split("/token"), some("default", "/token"));
         assert_eq!(split("/t/shop/token"), some("shop", "/token"));

@@ -1,8 +1,9 @@
 //! From a configuration to a running server, and back to a clean stop.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwapOption;
 use keywright_store::memory::MemoryStore;
@@ -13,7 +14,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::app::App;
-use crate::config::{Config, StoreUrl, changes_needing_restart};
+use crate::config::{self, Config, DEFAULT_FILE, StoreUrl, changes_needing_restart};
 use crate::environment::SystemEnvironment;
 use crate::error::ServerFault;
 use crate::jobs;
@@ -22,6 +23,9 @@ use crate::router::Dispatch;
 use crate::tls;
 
 mod operations;
+
+/// How often the configuration file is looked at for a change.
+const FILE_LOOKED_AT_EVERY: Duration = Duration::from_secs(1);
 
 /// Why the server does not run.
 #[derive(Debug, thiserror::Error)]
@@ -68,9 +72,15 @@ pub struct ConfigSource {
 }
 
 impl ConfigSource {
+    /// When the file was last written.
+    fn written_at(&self) -> Option<SystemTime> {
+        let path = self.path.as_deref().unwrap_or(Path::new(DEFAULT_FILE));
+        std::fs::metadata(path).and_then(|file| file.modified()).ok()
+    }
+
     /// Reads the configuration.
     pub fn load(&self) -> Result<Config, StartError> {
-        Config::load(self.path.as_deref(), std::env::vars())
+        Config::load(self.path.as_deref(), config::environment())
             .map_err(|error| StartError::Config(error.to_string()))
     }
 }
@@ -86,9 +96,7 @@ pub async fn open_app(config: Config) -> Result<Arc<App>, StartError> {
     config.ensure_master_key().map_err(|error| StartError::Config(error.to_string()))?;
     let environment = Arc::new(SystemEnvironment);
     match config.store.url.clone() {
-        StoreUrl::Memory => {
-            Ok(App::open(config, Arc::new(MemoryStore::new()), environment).await?)
-        }
+        StoreUrl::Memory => Ok(App::open(config, Arc::new(MemoryStore::new()), environment).await?),
         StoreUrl::Sqlite(path) => {
             let sqlite = open_sqlite(path).await?;
             let store: SharedStore = Arc::clone(&sqlite) as SharedStore;
@@ -127,8 +135,7 @@ pub async fn start(app: Arc<App>) -> Result<Running, StartError> {
     let (working, stop_working) = watch::channel(false);
     let limits = ConnectionLimits::of(&config.limits);
     let service = Dispatch::new(Arc::clone(&app));
-    let secured = config.tls.is_some().then(|| Arc::clone(&tls));
-    let public = listen::serve(listener, secured, service, limits, stop_listening);
+    let public = listen::serve(listener, Some(Arc::clone(&tls)), service, limits, stop_listening);
     let health = operations::Health::new(Arc::clone(&app), listening.subscribe());
     // The operations listener answers until the very end: it says that the server drains.
     let private = listen::serve(ops, None, health, limits, stop_working.clone());
@@ -196,11 +203,19 @@ pub async fn serve(app: Arc<App>, source: ConfigSource) -> Result<(), StartError
     let mut terminate = signals(SignalKind::terminate())?;
     let mut interrupt = signals(SignalKind::interrupt())?;
     let mut hangup = signals(SignalKind::hangup())?;
+    let mut written_at = source.written_at();
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             _ = hangup.recv() => running.reload(&source),
+            () = tokio::time::sleep(FILE_LOOKED_AT_EVERY) => {
+                let now_written_at = source.written_at();
+                if now_written_at.is_some() && now_written_at != written_at {
+                    running.reload(&source);
+                }
+                written_at = now_written_at;
+            }
         }
     }
     tracing::info!("draining");
