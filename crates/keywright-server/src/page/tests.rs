@@ -168,7 +168,7 @@ fn only_web_addresses_become_links_images_or_targets() {
             "consent" => 3,
             "index" => 2,
             "login" if html.contains("<img ") => 3,
-            "signed_out" => 1,
+            "error" | "signed_out" => 1,
             _ => 0,
         };
         assert_eq!(links, want, "{name}");
