@@ -6,6 +6,7 @@ mod links;
 mod locks;
 mod manifest;
 mod ratchet;
+mod receipts;
 mod sizes;
 mod words;
 
@@ -40,6 +41,7 @@ fn findings(metadata: &Metadata, tree: &Tree) -> Result<Vec<Finding>> {
     findings.extend(locks::check(tree)?);
     findings.extend(sizes::check(tree)?);
     findings.extend(words::check(tree)?);
+    findings.extend(receipts::check(tree)?);
     findings.extend(links::check(tree)?);
     findings.extend(rfc::stale(tree)?);
     Ok(findings)

@@ -16,6 +16,12 @@ impl Receipt {
     pub const fn of_commit() -> Self {
         Self(())
     }
+
+    /// For a token of which nothing is stored but its event, where the operator has said with
+    /// `audit.issuance = "buffered"` that nobody waits for it.
+    pub const fn of_buffered_event() -> Self {
+        Self(())
+    }
 }
 
 /// The secrets of a response, minted before the commit.

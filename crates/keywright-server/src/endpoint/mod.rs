@@ -43,8 +43,18 @@ pub fn routes() -> Router {
 /// A name for metrics: never more than there are endpoints.
 pub fn label(path: &str) -> &'static str {
     const KNOWN: [&str; 12] = [
-        "/token", "/authorize", "/introspect", "/revoke", "/userinfo", "/jwks", "/login",
-        "/consent", "/logout", "/api/v1", "/.well-known", "/assets",
+        "/token",
+        "/authorize",
+        "/introspect",
+        "/revoke",
+        "/userinfo",
+        "/jwks",
+        "/login",
+        "/consent",
+        "/logout",
+        "/api/v1",
+        "/.well-known",
+        "/assets",
     ];
     KNOWN.into_iter().find(|known| path.contains(known)).unwrap_or("other")
 }

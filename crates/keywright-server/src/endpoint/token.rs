@@ -58,9 +58,7 @@ async fn exchange(ctx: &Ctx, request: Request<Body>, seen: &mut Seen) -> Result<
     let client = prove(ctx, &request.credentials).await?;
     match &request.grant {
         GrantRequest::AuthorizationCode { .. } => redeem::redeem(ctx, &client, &request).await,
-        GrantRequest::ClientCredentials => {
-            client_credentials::issue(ctx, &client, &request).await
-        }
+        GrantRequest::ClientCredentials => client_credentials::issue(ctx, &client, &request).await,
         GrantRequest::RefreshToken { token } => {
             let token = token.as_ref().ok_or(GrantError::RefreshUnknown)?;
             refresh::refresh(ctx, &client, &request, token).await
@@ -75,9 +73,9 @@ fn mint_for<'a>(ctx: &'a Ctx, plan: &IssuePlan) -> Mint<'a> {
         Principal::Client => plan.client.as_str(),
         Principal::User { sub, .. } => sub.as_str(),
     };
-    let earliest_iat_s = ctx.app.with_revocations(|set| {
-        set.earliest_iat_s(&ctx.origin.tenant, plan.client.as_str(), sub)
-    });
+    let earliest_iat_s = ctx
+        .app
+        .with_revocations(|set| set.earliest_iat_s(&ctx.origin.tenant, plan.client.as_str(), sub));
     Mint {
         tenant: &ctx.tenant,
         environment: &*ctx.app.environment,

@@ -217,14 +217,14 @@ fn record_of(tenant: &TenantId, event: EventType, kid: &str, now: Timestamp) -> 
 mod tests {
     use super::*;
 
-    const DAY: Duration = Duration::from_secs(86_400);
+    const DAY: Duration = Duration::from_hours(24);
 
     fn at(day: u32) -> Timestamp {
         Timestamp::from_millis(0).plus(DAY * day)
     }
 
     fn schedule() -> KeySchedule {
-        KeySchedule::new(DAY * 90, DAY * 14, Duration::from_secs(600))
+        KeySchedule::new(DAY * 90, DAY * 14, Duration::from_mins(10))
     }
 
     #[test]

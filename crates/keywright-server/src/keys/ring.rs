@@ -90,9 +90,8 @@ impl KeyRing {
 
     /// The key that signs with an algorithm now: the one that became active last.
     pub fn active(&self, alg: Algorithm, now: Timestamp) -> Option<&Arc<SigningKey>> {
-        let active = |key: &&RingKey| {
-            key.key.alg() == alg && state_of(&key.times, now) == KeyState::Active
-        };
+        let active =
+            |key: &&RingKey| key.key.alg() == alg && state_of(&key.times, now) == KeyState::Active;
         self.keys.iter().filter(active).max_by_key(|k| k.times.active_at).map(|k| &k.key)
     }
 

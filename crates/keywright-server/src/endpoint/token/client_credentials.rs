@@ -34,9 +34,10 @@ async fn commit(ctx: &Ctx, mut record: Record) -> Result<Receipt, Refused> {
     let buffered = ctx.app.config.load().audit.issuance == Issuance::Buffered;
     // What must be used once is always waited for.
     if buffered && record.once.is_none() {
-        let Some(event) = record.events.pop() else { return Ok(Receipt::of_commit()) };
+        let Some(event) = record.events.pop() else { return Ok(Receipt::of_buffered_event()) };
         match ctx.app.notebook.event(event) {
-            Ok(()) => return Ok(Receipt::of_commit()),
+            Ok(()) => return Ok(Receipt::of_buffered_event()),
+            // Too many wait: this one waits for the store itself.
             Err(event) => record.events.push(*event),
         }
     }

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use keywright_protocol::audit::{Actor, EventType, Record};
 use keywright_protocol::client::{AuthenticatedClient, ClientAuthError};
-use keywright_protocol::grant::authorization_code::{Redemption, StoredCode, decide};
 use keywright_protocol::grant::GrantError;
+use keywright_protocol::grant::authorization_code::{Redemption, StoredCode, decide};
 use keywright_protocol::limits::COMMIT_TRIES_MAX;
 use keywright_protocol::policy::approve;
 use keywright_protocol::token::{AuthorizationCode, CodeHash};
