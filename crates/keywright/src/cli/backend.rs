@@ -1,0 +1,104 @@
+//! Who carries a command out: this process on the configured store, or a server elsewhere.
+
+use std::sync::Arc;
+
+use keywright_server::admin::operations::{OperationError, Operator};
+use keywright_server::config::{self, StoreUrl, TelemetryConfig};
+use keywright_server::{App, Config, start, telemetry};
+use keywright_store::{Listed, Page};
+use serde_json::Value;
+use tracing::Level;
+
+use super::Place;
+use super::failure::Failure;
+use super::output::Output;
+use super::remote::{Api, RemoteArgs, TOKEN_VARIABLE};
+
+/// Who carries a command out.
+pub(crate) enum Backend {
+    /// A server, through its administration API.
+    Remote(Api),
+    /// This process.
+    Store(Local),
+}
+
+/// The store, opened.
+pub(crate) struct Local {
+    pub(crate) app: Arc<App>,
+    pub(crate) operator: Operator,
+}
+
+/// A backend, and where its answers go.
+pub(crate) struct Acting {
+    pub(crate) backend: Backend,
+    pub(crate) output: Output,
+}
+
+impl Acting {
+    /// Opens what the options name.
+    pub(crate) async fn open(place: &Place, remote: RemoteArgs) -> Result<Self, Failure> {
+        let output = Output { json: place.json };
+        let backend = match remote.connect(place)? {
+            Some(api) => Backend::Remote(api),
+            None => Backend::Store(Local::open(place).await?),
+        };
+        Ok(Self { backend, output })
+    }
+}
+
+impl Local {
+    /// Opens the configured store.
+    pub(crate) async fn open(place: &Place) -> Result<Self, Failure> {
+        let config = load_config(place)?;
+        if config.store.url == StoreUrl::Memory {
+            let what = "the configured store is the memory of the server's own process";
+            return Err(Failure::usage(what).hint("name the server with --issuer and --token"));
+        }
+        // Standard error is for hints and errors of the command itself.
+        let quiet = TelemetryConfig { level: Level::WARN, ..config.telemetry.clone() };
+        telemetry::init_logging(&quiet);
+        let app = start::open_app(config).await?;
+        Ok(Self { app, operator: Operator::at_command_line(place.tenant()) })
+    }
+
+    /// The issuer of the tenant that is administered.
+    pub(crate) fn issuer(&self) -> String {
+        self.app.issuer_of(self.operator.tenant())
+    }
+}
+
+/// Reads the configuration that the options name.
+pub(crate) fn load_config(place: &Place) -> Result<Config, Failure> {
+    // The variable of --token is no setting.
+    let environment = config::environment().filter(|(name, _)| name != TOKEN_VARIABLE);
+    Config::load(place.config.as_deref(), environment)
+        .map_err(|error| Failure::usage(error.to_string()))
+}
+
+/// All rows of a list, page by page, as documents.
+pub(crate) async fn every_page<T, F>(
+    read: impl Fn(Page) -> F,
+    document: impl Fn(&T) -> Value,
+) -> Result<Vec<Value>, Failure>
+where
+    F: Future<Output = Result<Listed<T>, OperationError>>,
+{
+    let (mut items, mut after) = (Vec::new(), None);
+    loop {
+        let part = read(Page { after, limit: 0 }).await?;
+        items.extend(part.items.iter().map(&document));
+        after = part.next;
+        if after.is_none() {
+            return Ok(items);
+        }
+    }
+}
+
+impl From<OperationError> for Failure {
+    fn from(error: OperationError) -> Self {
+        match error {
+            OperationError::Fault(fault) => fault.into(),
+            refused => Self::refused(refused.to_string()),
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The command line: parsed by clap, carried out by one file for each command.
+//!
+//! Commands act on the configured store, whether or not the server runs, or with `--issuer` through
+//! the administration API of a server elsewhere: [`backend`], [`remote`]. Both ways show the
+//! same documents, printed by [`output`]; what goes wrong is a [`failure`].
+
+mod audit;
+mod backend;
+mod client;
+mod client_metadata;
+mod explain;
+mod failure;
+mod grant;
+mod init;
+mod input;
+mod key;
+mod output;
+mod remote;
+mod resource;
+mod revoke;
+mod serve;
+mod session;
+mod tenant;
+mod token;
+mod user;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use keywright_protocol::id::TenantId;
+
+pub(crate) use self::failure::Failure;
+pub(crate) use self::output::{cell, time};
+
+use crate::{bench, demo};
+
+/// One small program: an organisation's whole OAuth 2.0 and OpenID Connect layer
+#[derive(Debug, clap::Parser)]
+#[command(name = "keywright", version, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    place: Place,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Where a command acts, and how it answers.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Place {
+    /// The configuration; otherwise ./keywright.toml, or the built-in defaults with data in ./data
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The tenant; the default one otherwise
+    #[arg(long, global = true, value_name = "NAME", value_parser = parse_tenant)]
+    tenant: Option<TenantId>,
+    /// One JSON document on standard output
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Run the authorization server
+    Serve,
+    /// Write a commented keywright.toml
+    Init,
+    /// Everything on loopback, ending in a live token
+    Demo(demo::DemoArgs),
+    /// Measure a server by an open-loop load
+    Bench(bench::BenchArgs),
+    /// Issuers with clients, users and keys of their own
+    Tenant(tenant::TenantArgs),
+    /// Programs that ask for tokens
+    Client(client::ClientArgs),
+    /// APIs that accept tokens
+    Resource(resource::ResourceArgs),
+    /// People who sign in
+    User(user::UserArgs),
+    /// Sign-ins of browsers
+    Session(session::SessionArgs),
+    /// What people granted to clients
+    Grant(grant::GrantArgs),
+    /// Signing keys
+    Key(key::KeyArgs),
+    /// Get, read and revoke tokens
+    Token(token::TokenArgs),
+    /// The emergency switch: first what it would take, then --confirm
+    Revoke(revoke::RevokeArgs),
+    /// What happened, and the proof that nobody edited it
+    Audit(audit::AuditArgs),
+    /// Every check of one request, the one that failed marked
+    Explain(explain::ExplainArgs),
+}
+
+/// Parses the command line and carries it out: the program's exit status.
+pub(crate) fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return report(&Failure::from(error)),
+    };
+    let ended = runtime.block_on(dispatch(cli));
+    // What still waits, such as a read of standard input, must not hold the program up.
+    runtime.shutdown_background();
+    ended.unwrap_or_else(|failure| report(&failure))
+}
+
+async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
+    let Cli { place, command } = cli;
+    let done = match command {
+        Command::Serve => serve::run(place).await,
+        Command::Init => init::run(&place),
+        Command::Demo(args) => {
+            place.refuse_all("demo")?;
+            demo::run(args).await
+        }
+        Command::Bench(args) => {
+            place.refuse_all("bench")?;
+            let measured = bench::run(args).await;
+            return measured.map_err(|error| Failure::refused(format!("{error:#}")));
+        }
+        Command::Tenant(args) => tenant::run(place, args).await,
+        Command::Client(args) => client::run(place, args).await,
+        Command::Resource(args) => resource::run(place, args).await,
+        Command::User(args) => user::run(place, args).await,
+        Command::Session(args) => session::run(place, args).await,
+        Command::Grant(args) => grant::run(place, args).await,
+        Command::Key(args) => key::run(place, args).await,
+        Command::Token(args) => token::run(place, args).await,
+        Command::Revoke(args) => revoke::run(place, args).await,
+        Command::Audit(args) => audit::run(place, args).await,
+        Command::Explain(args) => explain::run(place, args).await,
+    };
+    done.map(|()| ExitCode::SUCCESS)
+}
+
+impl Place {
+    /// For commands that have nothing to do with a configured store: an option that would be
+    /// ignored is a mistake.
+    fn refuse_all(&self, command: &str) -> Result<(), Failure> {
+        let given = [("--config", self.config.is_some()), ("--tenant", self.tenant.is_some())];
+        match given.iter().find(|(_, given)| *given) {
+            Some((option, _)) => Err(Failure::usage(format!("{command} has no use for {option}"))),
+            None => Ok(()),
+        }
+    }
+
+    /// The issuer of the tenant: DESIGN decision 1.
+    fn issuer_below(&self, root: &str) -> String {
+        match &self.tenant {
+            Some(tenant) if !tenant.is_default() => format!("{root}/t/{tenant}"),
+            _ => root.to_owned(),
+        }
+    }
+
+    fn tenant(&self) -> TenantId {
+        self.tenant.clone().unwrap_or_else(TenantId::default_tenant)
+    }
+}
+
+fn parse_tenant(raw: &str) -> Result<TenantId, String> {
+    TenantId::parse(raw).map_err(|_| "lower-case letters, digits and inner hyphens".to_owned())
+}
+
+/// Says in one line what went wrong.
+fn report(failure: &Failure) -> ExitCode {
+    let _nobody_reads = writeln!(std::io::stderr(), "error: {failure}");
+    ExitCode::from(failure.status as u8)
+}

@@ -1,0 +1,71 @@
+//! The keys of an issuer, fetched once and again when a token names one that is not among them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use keywright_jose::{Algorithm, JwkSet, JwsError, UnverifiedJws, VerifiedJws, VerifyingKeys};
+use keywright_protocol::time::Timestamp;
+use tokio::sync::Mutex;
+
+use super::http::{Http, HttpError};
+
+/// However many tokens with invented key names arrive, the issuer is not asked more often.
+const REFRESH_EVERY: Duration = Duration::from_secs(5);
+
+/// A cache of one key set.
+#[derive(Debug)]
+pub(crate) struct KeyCache {
+    http: Http,
+    jwks_uri: String,
+    fetched: Mutex<Option<Fetched>>,
+}
+
+#[derive(Clone, Debug)]
+struct Fetched {
+    keys: Arc<VerifyingKeys>,
+    at: Timestamp,
+}
+
+impl KeyCache {
+    /// An empty cache of the keys at an address.
+    pub(crate) fn new(http: Http, jwks_uri: String) -> Self {
+        Self { http, jwks_uri, fetched: Mutex::new(None) }
+    }
+
+    /// Verifies a token; asks for the keys again if none of those known fits it.
+    pub(crate) async fn verify(
+        &self,
+        token: &str,
+        allowed: &[Algorithm],
+        now: Timestamp,
+    ) -> Result<Result<VerifiedJws, JwsError>, HttpError> {
+        let verify = |keys: &VerifyingKeys| UnverifiedJws::parse(token)?.verify(keys, allowed);
+        // What cannot be a token is not worth a question.
+        if let Err(malformed) = UnverifiedJws::parse(token) {
+            return Ok(Err(malformed));
+        }
+        match verify(&*self.keys(now, Duration::MAX).await?) {
+            Err(JwsError::UnknownKey) => Ok(verify(&*self.keys(now, REFRESH_EVERY).await?)),
+            verdict => Ok(verdict),
+        }
+    }
+
+    /// The keys, not older than this. One caller fetches, the others wait for it.
+    async fn keys(
+        &self,
+        now: Timestamp,
+        age_max: Duration,
+    ) -> Result<Arc<VerifyingKeys>, HttpError> {
+        let mut fetched = self.fetched.lock().await;
+        let young = fetched.as_ref().filter(|kept| now.since(kept.at) < age_max);
+        if let Some(kept) = young {
+            return Ok(Arc::clone(&kept.keys));
+        }
+        let answer = self.http.get(&self.jwks_uri).await?;
+        let set = JwkSet::parse(&answer.body)
+            .map_err(|why| HttpError::Unusable(format!("{}: {why}", self.jwks_uri)))?;
+        let keys = Arc::new(VerifyingKeys::new(&set));
+        *fetched = Some(Fetched { keys: Arc::clone(&keys), at: now });
+        Ok(keys)
+    }
+}

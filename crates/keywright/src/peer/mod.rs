@@ -1,0 +1,12 @@
+//! The other side of the wire: speaks to an authorization server as its clients and APIs do, over
+//! HTTP, knowing nothing of it but its issuer.
+
+mod grant;
+mod http;
+mod keys;
+mod metadata;
+
+pub(crate) use self::grant::{ClientCredentials, Grant, request_token};
+pub(crate) use self::http::{Http, HttpError};
+pub(crate) use self::keys::KeyCache;
+pub(crate) use self::metadata::{Issuer, Metadata};
