@@ -20,7 +20,7 @@ use crate::admin::operations::{Import, OperationError};
 use crate::app::App;
 
 /// A part of a list.
-pub fn list(items: Vec<Value>, next: Option<String>) -> Value {
+pub fn list(items: &[Value], next: Option<&str>) -> Value {
     json!({ "items": items, "next": next })
 }
 
@@ -152,6 +152,11 @@ pub fn revocation(entry: &RevocationEntry) -> Value {
     members.insert("at".into(), time(entry.at).into());
     members.insert("expires_at".into(), time(entry.expires_at).into());
     Value::Object(members)
+}
+
+/// What the revocation log gained.
+pub fn revoked(entries: &[RevocationEntry]) -> Value {
+    list(&entries.iter().map(revocation).collect::<Vec<_>>(), None)
 }
 
 /// What became of a request.

@@ -10,5 +10,7 @@
 mod api;
 pub mod document;
 pub mod operations;
+#[cfg(test)]
+mod testing;
 
 pub use api::{description, routes};

@@ -119,8 +119,8 @@ impl Call {
 
 /// A part of a list as an answer.
 pub(super) fn list<T>(part: &Listed<T>, document: impl Fn(&T) -> Value) -> Reply {
-    let items = part.items.iter().map(document).collect();
-    Reply::Item(document::list(items, part.next.clone()))
+    let items: Vec<Value> = part.items.iter().map(document).collect();
+    Reply::Item(document::list(&items, part.next.as_deref()))
 }
 
 /// An identifier as a segment of a path.

@@ -47,12 +47,12 @@ async fn rotate(call: &Call) -> Result<Reply, Problem> {
     let KeyRotation { alg } = call.parse()?;
     let kids = keys::rotate(call.app(), &call.operator, alg).await?;
     let all = keys::list(call.app(), &call.operator).await?;
-    let new = all.iter().filter(|key| kids.contains(&key.kid)).map(document::key);
-    Ok(Reply::Item(document::list(new.collect(), None)))
+    let new = all.iter().filter(|key| kids.contains(&key.kid));
+    let new: Vec<_> = new.map(document::key).collect();
+    Ok(Reply::Item(document::list(&new, None)))
 }
 
 async fn revoke(call: &Call) -> Result<Reply, Problem> {
     let entries = keys::revoke(call.app(), &call.operator, call.id()).await?;
-    let entries = entries.iter().map(document::revocation);
-    Ok(Reply::Item(document::list(entries.collect(), None)))
+    Ok(Reply::Item(document::revoked(&entries)))
 }

@@ -48,6 +48,5 @@ async fn revoke(call: &Call) -> Result<Reply, Problem> {
     let Target { kind, id } = call.parse()?;
     let target = parse_target(&kind, id.as_deref())?;
     let entries = revocations::revoke(call.app(), &call.operator, target).await?;
-    let entries = entries.iter().map(document::revocation);
-    Ok(Reply::Item(document::list(entries.collect(), None)))
+    Ok(Reply::Item(document::revoked(&entries)))
 }

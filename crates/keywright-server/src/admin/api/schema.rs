@@ -1,6 +1,10 @@
 //! The schemas of the documents that the API reads and writes.
 
-use serde_json::{Value, json};
+use keywright_jose::Algorithm;
+use keywright_protocol::client::metadata::SIGNING_ALGORITHMS;
+use keywright_protocol::client::{AuthMethod, GrantType};
+use keywright_protocol::limits::PASSWORD_CHARS_MIN;
+use serde_json::{Map, Value, json};
 
 /// Every schema, by name.
 pub(super) fn all() -> Value {
@@ -41,12 +45,11 @@ pub(super) fn list_of(name: &str) -> Value {
 
 /// An object that has these members and no others.
 fn object(members: Value, required: &[&str]) -> Value {
-    json!({
-        "type": "object",
-        "properties": members,
-        "required": required,
-        "additionalProperties": false,
-    })
+    let mut object = Map::from_iter([("type".to_owned(), "object".into())]);
+    object.insert("properties".to_owned(), members);
+    object.insert("required".to_owned(), required.into());
+    object.insert("additionalProperties".to_owned(), false.into());
+    Value::Object(object)
 }
 
 fn text(what: &str) -> Value {
@@ -78,7 +81,7 @@ fn maybe_moment(what: &str) -> Value {
 }
 
 fn algorithm(what: &str) -> Value {
-    let names = keywright_protocol::client::metadata::SIGNING_ALGORITHMS.map(|alg| alg.name());
+    let names = SIGNING_ALGORITHMS.map(Algorithm::name);
     json!({ "type": "string", "enum": names, "description": what })
 }
 
@@ -86,7 +89,7 @@ fn password() -> Value {
     json!({
         "type": "string",
         "format": "password",
-        "minLength": keywright_protocol::limits::PASSWORD_CHARS_MIN,
+        "minLength": PASSWORD_CHARS_MIN,
         "description": "Never shown again.",
     })
 }
@@ -126,8 +129,8 @@ fn profile_name() -> Value {
 /// RFC 7591 §2, and what this server adds.
 fn metadata_members() -> Value {
     let uris = json!({ "type": "array", "items": { "type": "string", "format": "uri" } });
-    let methods = keywright_protocol::client::AuthMethod::ALL;
-    let grants = keywright_protocol::client::GrantType::ALL;
+    let methods = AuthMethod::ALL;
+    let grants = GrantType::ALL;
     let identity = json!({
         "client_id": text("Chosen by the operator; generated otherwise."),
         "redirect_uris": uris,

@@ -1,14 +1,14 @@
 //! `/users`: by subject identifier or user name.
 
 use keywright_protocol::secret::Secret;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::call::{Call, encode, list};
 use super::operation::{Answer, Method, Operation, PAGE, Reply, RequestBody};
 use super::problem::Problem;
 use crate::admin::document;
-use crate::admin::operations::users::{self, Profile, ProfileChange};
+use crate::admin::operations::users::{self, EmailChange, Profile, ProfileChange};
 
 const ALL: &str = "/users";
 const ONE: &str = "/users/{user}";
@@ -89,8 +89,8 @@ struct NewUser {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct UserChange {
-    #[serde(default, deserialize_with = "present")]
-    email: Option<Option<String>>,
+    #[serde(default)]
+    email: EmailChange,
     #[serde(default)]
     email_verified: Option<bool>,
     #[serde(default)]
@@ -101,11 +101,6 @@ struct UserChange {
 #[serde(deny_unknown_fields)]
 struct NewPassword {
     password: String,
-}
-
-/// A member that is there, be it null.
-fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(from).map(Some)
 }
 
 async fn list_users(call: &Call) -> Result<Reply, Problem> {

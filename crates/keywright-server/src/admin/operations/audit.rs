@@ -176,3 +176,48 @@ fn check(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chain(bodies: &[&str]) -> Vec<StoredEvent> {
+        let tenant = TenantId::default_tenant();
+        let mut prev_hash = [0; 32];
+        let events = (1..).zip(bodies).map(|(seq, body)| {
+            let hash = chain_hash(&tenant, seq, &prev_hash, body);
+            let event = StoredEvent { seq, body: (*body).to_owned(), prev_hash, hash };
+            prev_hash = hash;
+            event
+        });
+        events.collect()
+    }
+
+    fn first_broken(events: &[StoredEvent]) -> Option<u64> {
+        let (tenant, mut prev) = (TenantId::default_tenant(), [0; 32]);
+        for (seq, event) in (1..).zip(events) {
+            if check(&tenant, seq, &prev, event).is_err() {
+                return Some(seq);
+            }
+            prev = event.hash;
+        }
+        None
+    }
+
+    #[test]
+    fn an_edited_a_removed_and_a_moved_event_show() {
+        let whole = chain(&["a", "b", "c"]);
+        assert_eq!(first_broken(&whole), None);
+        let mut edited = whole.clone();
+        edited[1].body = "B".to_owned();
+        assert_eq!(first_broken(&edited), Some(2));
+        edited[1].hash = chain_hash(&TenantId::default_tenant(), 2, &edited[0].hash, "B");
+        assert_eq!(first_broken(&edited), Some(3), "a hash that fits breaks the next");
+        let mut removed = whole.clone();
+        removed.remove(1);
+        assert_eq!(first_broken(&removed), Some(2));
+        let mut moved = whole.clone();
+        moved.swap(0, 1);
+        assert_eq!(first_broken(&moved), Some(1));
+    }
+}

@@ -19,9 +19,9 @@ use crate::app::App;
 use crate::environment::random;
 
 /// How long the old secrets live beside a new one, CONTRACT §2.
-pub const SECRET_OVERLAP: Duration = Duration::from_secs(24 * 3600);
+pub const SECRET_OVERLAP: Duration = Duration::from_hours(24);
 /// Longer overlaps are no rotation.
-const SECRET_OVERLAP_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
+const SECRET_OVERLAP_MAX: Duration = Duration::from_hours(366 * 24);
 /// Clients in one import.
 const IMPORT_MAX: usize = 10_000;
 /// Members that this server adds to metadata when it shows a client; what was shown may come back.
@@ -99,7 +99,7 @@ pub fn parse_update(json: &[u8]) -> Result<ClientMetadata, OperationError> {
     let Ok(Value::Object(mut members)) = serde_json::from_slice(json) else {
         return Ok(ClientMetadata::parse(json)?);
     };
-    SHOWN.iter().for_each(|shown| drop(members.remove(*shown)));
+    members.retain(|member, _| !SHOWN.contains(&member.as_str()));
     Ok(ClientMetadata::parse(Value::Object(members).to_string().as_bytes())?)
 }
 

@@ -9,6 +9,7 @@ use keywright_protocol::user::{User, Username};
 use keywright_store::client::{Change, Create, Update};
 use keywright_store::user::{NewUser, SetPassword, UpdateUser};
 use keywright_store::{Listed, Page};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{OperationError, Operator, settle};
@@ -43,12 +44,32 @@ pub struct Profile {
 /// What changes; what is not said stays.
 #[derive(Clone, Debug, Default)]
 pub struct ProfileChange {
-    /// Another address, or none; it counts as unproven unless the next member says otherwise.
-    pub email: Option<Option<String>>,
+    /// The address; another one counts as unproven unless the next member says otherwise.
+    pub email: EmailChange,
     /// Whether the address is proven to be theirs.
     pub email_verified: Option<bool>,
     /// All further claims.
     pub claims: Option<Map<String, Value>>,
+}
+
+/// What becomes of an address.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(from = "Option<String>")]
+pub enum EmailChange {
+    /// It is taken away.
+    Clear,
+    /// It stays.
+    #[default]
+    Keep,
+    /// It is replaced.
+    Set(String),
+}
+
+/// In a document: absent keeps, null clears.
+impl From<Option<String>> for EmailChange {
+    fn from(email: Option<String>) -> Self {
+        email.map_or(Self::Clear, Self::Set)
+    }
 }
 
 /// Creates a user; without a password they cannot sign in yet.
@@ -110,14 +131,18 @@ pub async fn update(
     who: &str,
     change: ProfileChange,
 ) -> Result<User, OperationError> {
-    if let Some(Some(email)) = &change.email {
+    if let EmailChange::Set(email) = &change.email {
         check_email(email)?;
     }
     if let Some(claims) = &change.claims {
         claims::check(claims)?;
     }
     let user = show(app, operator, who).await?;
-    let has_email = change.email.as_ref().map_or(user.email.is_some(), Option::is_some);
+    let has_email = match change.email {
+        EmailChange::Clear => false,
+        EmailChange::Keep => user.email.is_some(),
+        EmailChange::Set(_) => true,
+    };
     if change.email_verified == Some(true) && !has_email {
         return Err(OperationError::invalid("email_verified", "needs an email"));
     }
@@ -171,10 +196,13 @@ pub async fn set_password(
 }
 
 fn apply(user: &mut User, change: &ProfileChange, now: Timestamp) {
-    if let Some(email) = &change.email
-        && user.email != *email
-    {
-        user.email.clone_from(email);
+    let email = match &change.email {
+        EmailChange::Clear => None,
+        EmailChange::Keep => user.email.as_ref(),
+        EmailChange::Set(email) => Some(email),
+    };
+    if user.email.as_ref() != email {
+        user.email = email.cloned();
         user.email_verified = false;
     }
     if let Some(verified) = change.email_verified {
