@@ -1,6 +1,8 @@
 //! Who carries a command out: this process on the configured store, or a server elsewhere.
 
+use std::path::Path;
 use std::sync::Arc;
+use std::{fs, io};
 
 use keywright_server::admin::operations::{OperationError, Operator};
 use keywright_server::config::{self, StoreUrl, TelemetryConfig};
@@ -57,7 +59,7 @@ impl Local {
         // Standard error is for hints and errors of the command itself.
         let quiet = TelemetryConfig { level: Level::WARN, ..config.telemetry.clone() };
         telemetry::init_logging(&quiet);
-        let app = start::open_app(config).await?;
+        let app = open_app(config).await?;
         Ok(Self { app, operator: Operator::at_command_line(place.tenant()) })
     }
 
@@ -73,6 +75,30 @@ pub(crate) fn load_config(place: &Place) -> Result<Config, Failure> {
     let environment = config::environment().filter(|(name, _)| name != TOKEN_VARIABLE);
     Config::load(place.config.as_deref(), environment)
         .map_err(|error| Failure::usage(error.to_string()))
+}
+
+/// Opens the store, and makes its folder on the first start.
+pub(crate) async fn open_app(config: Config) -> Result<Arc<App>, Failure> {
+    if let StoreUrl::Sqlite(_) = &config.store.url {
+        let folder = config.data_folder();
+        make_private_folder(&folder).map_err(|error| {
+            Failure::unreachable(format!("the store's folder {}: {error}", folder.display()))
+                .hint("make it writable, or name another file in store.url")
+        })?;
+    }
+    Ok(start::open_app(config).await?)
+}
+
+/// Makes a folder that only its owner can enter; one that is there stays as it is.
+fn make_private_folder(folder: &Path) -> io::Result<()> {
+    if folder.as_os_str().is_empty() {
+        return Ok(());
+    }
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
 }
 
 /// All rows of a list, page by page, as documents.

@@ -35,9 +35,11 @@ impl Output {
             return print(&pretty(item));
         }
         let mut rows = blank();
-        for (name, value) in item.as_object().into_iter().flatten() {
-            if !value.is_null() {
-                rows.add_row([name.clone(), cell(name, value)]);
+        let (first, others): (Vec<_>, Vec<_>) =
+            item.as_object().into_iter().flatten().partition(|(name, _)| FIRST.contains(&&***name));
+        for (name, value) in first.into_iter().chain(others) {
+            if !is_nothing(value) {
+                rows.add_row([plain(name), cell(name, value)]);
             }
         }
         print(&trimmed(&rows))
@@ -64,6 +66,19 @@ impl Output {
     /// Whether somebody watches the progress.
     pub(crate) fn is_watched(self) -> bool {
         !self.json && io::stderr().is_terminal()
+    }
+}
+
+/// What names a thing, or is told only once: nobody should have to look for it.
+const FIRST: [&str; 7] =
+    ["client_id", "client_secret", "id", "identifier", "name", "sub", "username"];
+
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.is_empty(),
+        Value::Null => true,
+        Value::Object(members) => members.is_empty(),
+        _ => false,
     }
 }
 

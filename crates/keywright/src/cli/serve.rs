@@ -7,7 +7,7 @@ use keywright_server::start::{self, ConfigSource};
 use keywright_server::{Config, telemetry};
 
 use super::Place;
-use super::backend::load_config;
+use super::backend::{load_config, open_app};
 use super::failure::Failure;
 
 pub(super) async fn run(place: Place) -> Result<(), Failure> {
@@ -18,7 +18,7 @@ pub(super) async fn run(place: Place) -> Result<(), Failure> {
     telemetry::init_logging(&config.telemetry);
     let first = is_first(&config);
     let told = welcome(&config);
-    let app = start::open_app(config).await?;
+    let app = open_app(config).await?;
     if first {
         std::io::stderr().write_all(told.as_bytes())?;
     }

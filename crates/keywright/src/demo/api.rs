@@ -23,7 +23,7 @@ pub(super) const WRITE: &str = "orders:write";
 /// Orders that are remembered; the oldest makes room.
 const ORDERS_MAX: usize = 100;
 const BODY_BYTES_MAX: usize = 4096;
-const COOKIE: &str = "demo_sign_in";
+const COOKIE: &str = "demo_browser";
 
 /// Everything that a request needs.
 pub(super) struct Api {
@@ -130,15 +130,12 @@ async fn metadata(State(api): Shared) -> Response {
     .into_response()
 }
 
-async fn login(State(api): Shared) -> Response {
-    let departure = match api.sign_in.begin() {
+async fn login(State(api): Shared, headers: HeaderMap) -> Response {
+    let departure = match api.sign_in.begin(cookie(&headers)) {
         Ok(departure) => departure,
         Err(why) => return failed(&why),
     };
-    let cookie = format!(
-        "{COOKIE}={}; HttpOnly; SameSite=Lax; Path=/callback; Max-Age=600",
-        departure.state
-    );
+    let cookie = format!("{COOKIE}={}; HttpOnly; SameSite=Lax; Path=/", departure.browser);
     (StatusCode::SEE_OTHER, [(header::LOCATION, departure.location), (header::SET_COOKIE, cookie)])
         .into_response()
 }

@@ -34,16 +34,18 @@ pub(super) struct SignIn {
 
 /// A sign-in that has begun: what its answer must fit.
 pub(super) struct Pending {
+    browser: String,
     state: String,
     nonce: String,
     verifier: String,
     expires_at: Timestamp,
 }
 
-/// Where the browser goes first, and the cookie that binds the answer to it.
+/// Where the browser goes first, and the name by which it is known when it comes back: the same for
+/// all its tabs.
 pub(super) struct Departure {
     pub(super) location: String,
-    pub(super) state: String,
+    pub(super) browser: String,
 }
 
 /// A sign-in that has succeeded.
@@ -54,8 +56,9 @@ pub(super) struct SignedIn {
 
 impl SignIn {
     /// Begins: RFC 6749 §4.1.1 with RFC 7636 §4.3.
-    pub(super) fn begin(&self) -> Result<Departure, String> {
+    pub(super) fn begin(&self, browser: Option<&str>) -> Result<Departure, String> {
         let fresh = || base64url_encode(&random::<32>(&*self.app.environment));
+        let browser = browser.map_or_else(fresh, str::to_owned);
         let (state, nonce, verifier) = (fresh(), fresh(), fresh());
         let challenge = base64url_encode(&sha256(verifier.as_bytes()));
         let endpoint = self.metadata.authorization_endpoint.as_deref();
@@ -77,20 +80,20 @@ impl SignIn {
         if pending.len() >= PENDING_MAX {
             pending.remove(0);
         }
-        pending.push(Pending { state: state.clone(), nonce, verifier, expires_at });
-        Ok(Departure { location, state })
+        pending.push(Pending { browser: browser.clone(), state, nonce, verifier, expires_at });
+        Ok(Departure { location, browser })
     }
 
     /// Completes: redeems the code and verifies the ID token.
     pub(super) async fn finish(
         &self,
         answer: &[(String, String)],
-        cookie: Option<&str>,
+        browser: Option<&str>,
     ) -> Result<SignedIn, String> {
         let value = |name: &str| answer.iter().find(|(key, _)| key == name).map(|(_, v)| &**v);
         // RFC 9700 §4.7: an answer that this browser did not ask for is somebody else's.
-        let state = value("state").filter(|state| cookie == Some(*state));
-        let pending = state.and_then(|state| self.take(state));
+        let asked = value("state").zip(browser);
+        let pending = asked.and_then(|(state, browser)| self.take(state, browser));
         let pending = pending.ok_or("this answer belongs to no sign-in of this browser")?;
         // RFC 9207 §2.4.
         if value("iss") != Some(self.metadata.issuer.as_str()) {
@@ -117,11 +120,11 @@ impl SignIn {
         Ok(format!("{}\n{}", answer.status, answer.text()))
     }
 
-    fn take(&self, state: &str) -> Option<Pending> {
+    fn take(&self, state: &str, browser: &str) -> Option<Pending> {
         let now = self.app.now();
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
         pending.retain(|one| one.expires_at > now);
-        let at = pending.iter().position(|one| one.state == state)?;
+        let at = pending.iter().position(|one| one.state == state && one.browser == browser)?;
         Some(pending.swap_remove(at))
     }
 
