@@ -163,7 +163,7 @@ pub fn revoked(entries: &[RevocationEntry]) -> Value {
 pub fn explanation(explanation: &Explanation) -> Value {
     match explanation {
         Explanation::Carried(events) => {
-            json!({ "outcome": "carried_out", "events": events.iter().map(audit_event).collect::<Vec<_>>() })
+            json!({ "outcome": "carried_out", "events": audit_events(events) })
         }
         Explanation::Refused(refused) => json!({
             "outcome": "refused",
@@ -174,7 +174,7 @@ pub fn explanation(explanation: &Explanation) -> Value {
             "checks": checks(&refused.checks),
             "reason": refused.reason,
             "error": refused.error,
-            "events": refused.events.iter().map(audit_event).collect::<Vec<_>>(),
+            "events": audit_events(&refused.events),
         }),
     }
 }
@@ -213,7 +213,8 @@ pub fn error(error: &OperationError) -> Value {
             json!({ "error": "server_error", "error_description": error.to_string() })
         }
         OperationError::Invalid { code, field, reason } => {
-            json!({ "error": code, "field": field, "error_description": format!("{field} {reason}") })
+            let description = format!("{field} {reason}");
+            json!({ "error": code, "field": field, "error_description": description })
         }
         OperationError::NotFound { .. } => {
             json!({ "error": "not_found", "error_description": error.to_string() })
@@ -239,6 +240,10 @@ pub fn hex(bytes: &[u8]) -> String {
 
 fn secret(secret: &StoredSecret) -> Value {
     json!({ "created_at": time(secret.created_at), "expires_at": secret.expires_at.map(time) })
+}
+
+fn audit_events(events: &[StoredEvent]) -> Vec<Value> {
+    events.iter().map(audit_event).collect()
 }
 
 fn checks(checks: &[(String, Mark)]) -> Vec<Value> {

@@ -90,7 +90,12 @@ fn parameter(parameter: &Parameter) -> Value {
         }),
         Kind::Text => json!({ "type": "string" }),
     };
-    json!({ "name": parameter.name, "in": "query", "description": parameter.what, "schema": schema })
+    json!({
+        "name": parameter.name,
+        "in": "query",
+        "description": parameter.what,
+        "schema": schema,
+    })
 }
 
 fn request_body(body: RequestBody) -> Option<Value> {

@@ -103,8 +103,8 @@ pub fn parse_update(json: &[u8]) -> Result<ClientMetadata, OperationError> {
     Ok(ClientMetadata::parse(Value::Object(members).to_string().as_bytes())?)
 }
 
-/// Replaces a client's metadata, RFC 7592 §2.2. A client that now needs a secret gets one; one that
-/// needs none any more loses them.
+/// Replaces a client's metadata, RFC 7592 §2.2. A client that only now needs a secret gets one; one
+/// that needs none any more loses them.
 pub async fn update(
     app: &App,
     operator: &Operator,
