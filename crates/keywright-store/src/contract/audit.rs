@@ -9,7 +9,7 @@ use crate::SharedStore;
 use crate::audit::{REFUSALS_MAX, Recorded, RefusedRequest, StoredEvent, chain_hash};
 use crate::client::Create;
 
-async fn whole_log(store: &SharedStore, tenant: &TenantId) -> Vec<StoredEvent> {
+pub(crate) async fn whole_log(store: &SharedStore, tenant: &TenantId) -> Vec<StoredEvent> {
     let mut log: Vec<StoredEvent> = Vec::new();
     loop {
         let last = log.last().map_or(0, |event| event.seq);
@@ -21,7 +21,7 @@ async fn whole_log(store: &SharedStore, tenant: &TenantId) -> Vec<StoredEvent> {
     }
 }
 
-pub(super) fn verify(tenant: &TenantId, log: &[StoredEvent]) {
+pub(crate) fn verify(tenant: &TenantId, log: &[StoredEvent]) {
     let mut prev = [0; 32];
     for (stored, seq) in log.iter().zip(1..) {
         assert_eq!((stored.seq, stored.prev_hash), (seq, prev));
@@ -165,7 +165,7 @@ pub(super) async fn the_latest_refusals_are_kept(store: SharedStore) {
     };
     store.keep_refusals((0..10).map(refusal).collect()).await.unwrap();
     assert_eq!(load(0).await, Some(refusal(0)));
-    store.keep_refusals((10..REFUSALS_MAX + 1).map(refusal).collect()).await.unwrap();
+    store.keep_refusals((10..=REFUSALS_MAX).map(refusal).collect()).await.unwrap();
     assert_eq!((load(0).await, load(1).await), (None, Some(refusal(1))));
     assert_eq!(load(REFUSALS_MAX).await, Some(refusal(REFUSALS_MAX)));
     store.keep_refusals(Vec::new()).await.unwrap();

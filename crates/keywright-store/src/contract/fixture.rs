@@ -28,26 +28,26 @@ use crate::session::{SignIn, SignedIn};
 use crate::user::NewUser;
 
 /// When the world begins.
-pub(super) const START: Timestamp = Timestamp::from_unix_s(1_900_000_000);
+pub(crate) const START: Timestamp = Timestamp::from_unix_s(1_900_000_000);
 /// How long access tokens live in it.
-pub(super) const TOKENS: Duration = Duration::from_mins(10);
+pub(crate) const TOKENS: Duration = Duration::from_mins(10);
 
 /// A moment after the start.
-pub(super) fn at_s(seconds: i64) -> Timestamp {
+pub(crate) fn at_s(seconds: i64) -> Timestamp {
     Timestamp::from_millis(START.as_millis() + seconds * 1000)
 }
 
-pub(super) fn scope(names: &str) -> ScopeSet {
+pub(crate) fn scope(names: &str) -> ScopeSet {
     ScopeSet::parse(names).unwrap()
 }
 
-pub(super) fn bytes(seed: u32) -> [u8; 32] {
+pub(crate) fn bytes(seed: u32) -> [u8; 32] {
     let mut bytes = [0xa5; 32];
     bytes[..4].copy_from_slice(&seed.to_be_bytes());
     bytes
 }
 
-pub(super) fn id_bytes(seed: u32) -> [u8; 16] {
+pub(crate) fn id_bytes(seed: u32) -> [u8; 16] {
     let mut id = [0; 16];
     id.copy_from_slice(&bytes(seed)[..16]);
     id
@@ -55,25 +55,25 @@ pub(super) fn id_bytes(seed: u32) -> [u8; 16] {
 
 /// A tenant, its client and its user, and what the two do.
 #[derive(Clone)]
-pub(super) struct World {
-    pub(super) store: SharedStore,
-    pub(super) tenant: TenantId,
-    pub(super) client: ClientId,
-    pub(super) sub: Subject,
-    pub(super) session: SessionId,
-    pub(super) cookie: SessionHash,
+pub(crate) struct World {
+    pub(crate) store: SharedStore,
+    pub(crate) tenant: TenantId,
+    pub(crate) client: ClientId,
+    pub(crate) sub: Subject,
+    pub(crate) session: SessionId,
+    pub(crate) cookie: SessionHash,
     /// Identifiers are unique across tenants, so each has a stretch of seeds.
-    pub(super) salt: u32,
+    pub(crate) salt: u32,
 }
 
 impl World {
     /// The default tenant with a client, and a user who signed in at `START`.
-    pub(super) async fn new(store: SharedStore) -> Self {
+    pub(crate) async fn new(store: SharedStore) -> Self {
         Self::of_tenant(store, TenantId::default_tenant()).await
     }
 
     /// A tenant of its own with the same client and user.
-    pub(super) async fn elsewhere(store: SharedStore, name: &str) -> Self {
+    pub(crate) async fn elsewhere(store: SharedStore, name: &str) -> Self {
         let tenant = Tenant {
             id: TenantId::parse(name).unwrap(),
             display_name: name.to_owned(),
@@ -89,10 +89,19 @@ impl World {
     }
 
     async fn of_tenant(store: SharedStore, tenant: TenantId) -> Self {
-        let salt =
-            if tenant.is_default() { 0 } else { sha256(tenant.as_str().as_bytes())[0].into() };
-        let salt = salt * 1000;
-        let world = Self {
+        let world = Self::found(store, tenant);
+        world.add_client("pos-web").await;
+        let user = Self::a_user("ann", world.sub.clone());
+        assert_eq!(world.add_user(user).await, Create::Created);
+        world.sign_in_as(&world.sub, &world.session, world.cookie, START).await;
+        world
+    }
+
+    /// A world that somebody else made in this store.
+    pub(crate) fn found(store: SharedStore, tenant: TenantId) -> Self {
+        let stretch = u32::from(sha256(tenant.as_str().as_bytes())[0]);
+        let salt = if tenant.is_default() { 0 } else { 1000 * stretch };
+        Self {
             store,
             client: ClientId::parse("pos-web").unwrap(),
             sub: Subject::from_random(id_bytes(salt)),
@@ -100,26 +109,21 @@ impl World {
             cookie: SessionHash::from_bytes(bytes(salt)),
             salt,
             tenant,
-        };
-        world.add_client("pos-web").await;
-        let user = world.a_user("ann", world.sub.clone());
-        assert_eq!(world.add_user(user).await, Create::Created);
-        world.sign_in_as(&world.sub, &world.session, world.cookie, START).await;
-        world
+        }
     }
 
     /// A record with one event.
-    pub(super) fn event(&self, now: Timestamp) -> Record {
+    pub(crate) fn event(&self, now: Timestamp) -> Record {
         event(&self.tenant, now)
     }
 
     /// The same with an assertion that must be unused.
-    pub(super) fn with_assertion(&self, now: Timestamp, jti: &str) -> Record {
+    pub(crate) fn with_assertion(&self, now: Timestamp, jti: &str) -> Record {
         let once = OneTime::new("assertion", &["pos-web", jti], now.plus(TOKENS));
         self.event(now).once(Some(&once))
     }
 
-    pub(super) fn a_client(&self, id: &str) -> Client {
+    pub(crate) fn a_client(&self, id: &str) -> Client {
         let json = format!(r#"{{"client_id":"{id}","redirect_uris":["https://{id}.test/cb"]}}"#);
         Client {
             tenant: self.tenant.clone(),
@@ -132,7 +136,7 @@ impl World {
         }
     }
 
-    pub(super) fn a_user(&self, name: &str, sub: Subject) -> User {
+    pub(crate) fn a_user(name: &str, sub: Subject) -> User {
         User {
             sub,
             username: Username::parse(name).unwrap(),
@@ -146,18 +150,18 @@ impl World {
         }
     }
 
-    pub(super) async fn add_client(&self, id: &str) {
+    pub(crate) async fn add_client(&self, id: &str) {
         let created = self.store.create_client(self.a_client(id), self.event(at_s(-2)));
         assert_eq!(created.await.unwrap(), Create::Created);
     }
 
-    pub(super) async fn add_user(&self, user: User) -> Create {
+    pub(crate) async fn add_user(&self, user: User) -> Create {
         let (tenant, record) = (self.tenant.clone(), self.event(at_s(-1)));
         let password_hash = Some("$argon2id$first".to_owned());
         self.store.create_user(NewUser { tenant, user, password_hash, record }).await.unwrap()
     }
 
-    pub(super) fn a_session(&self, sub: &Subject, id: &SessionId, now: Timestamp) -> Session {
+    pub(crate) fn a_session(sub: &Subject, id: &SessionId, now: Timestamp) -> Session {
         Session {
             id: id.clone(),
             sub: sub.clone(),
@@ -168,7 +172,7 @@ impl World {
         }
     }
 
-    pub(super) async fn sign_in_as(
+    pub(crate) async fn sign_in_as(
         &self,
         sub: &Subject,
         id: &SessionId,
@@ -178,7 +182,7 @@ impl World {
         let sign_in = SignIn {
             tenant: self.tenant.clone(),
             cookie,
-            session: self.a_session(sub, id, now),
+            session: Self::a_session(sub, id, now),
             previous: None,
             tokens_expire_at: now.plus(TOKENS),
             record: self.event(now),
@@ -188,14 +192,14 @@ impl World {
     }
 
     /// Another session of the same user.
-    pub(super) async fn second_session(&self, now: Timestamp) -> SessionId {
+    pub(crate) async fn second_session(&self, now: Timestamp) -> SessionId {
         let id = SessionId::from_random(id_bytes(self.salt + 77));
         let cookie = SessionHash::from_bytes(bytes(self.salt + 77));
         self.sign_in_as(&self.sub, &id, cookie, now).await;
         id
     }
 
-    pub(super) fn grant(&self) -> StoredGrant {
+    pub(crate) fn grant(&self) -> StoredGrant {
         StoredGrant {
             id: GrantId::from_random(id_bytes(self.salt)),
             sub: self.sub.clone(),
@@ -206,7 +210,7 @@ impl World {
         }
     }
 
-    pub(super) fn a_code(&self, seed: u32, now: Timestamp) -> IssueCode {
+    pub(crate) fn a_code(&self, seed: u32, now: Timestamp) -> IssueCode {
         let grant = self.grant();
         let code = StoredCode {
             client: self.client.clone(),
@@ -227,12 +231,12 @@ impl World {
         IssueCode { tenant: self.tenant.clone(), hash, code, grant, record: self.event(now) }
     }
 
-    pub(super) async fn issue(&self, issue: IssueCode) -> Issue {
+    pub(crate) async fn issue(&self, issue: IssueCode) -> Issue {
         self.store.issue_code(issue).await.unwrap()
     }
 
     /// A code that was issued, ready to be spent for a family of the same seed.
-    pub(super) async fn issued(&self, seed: u32, now: Timestamp) -> RedeemCode {
+    pub(crate) async fn issued(&self, seed: u32, now: Timestamp) -> RedeemCode {
         let issue = self.a_code(seed, now);
         let redeem = self.redemption(&issue, seed, now);
         let issued = self.issue(issue).await;
@@ -240,7 +244,7 @@ impl World {
         redeem
     }
 
-    pub(super) fn redemption(&self, issue: &IssueCode, seed: u32, now: Timestamp) -> RedeemCode {
+    pub(crate) fn redemption(&self, issue: &IssueCode, seed: u32, now: Timestamp) -> RedeemCode {
         RedeemCode {
             tenant: self.tenant.clone(),
             hash: issue.hash,
@@ -271,12 +275,12 @@ impl World {
         }
     }
 
-    pub(super) async fn redeem(&self, redeem: &RedeemCode) -> Redeem {
+    pub(crate) async fn redeem(&self, redeem: &RedeemCode) -> Redeem {
         self.store.redeem_code(redeem.clone()).await.unwrap()
     }
 
     /// A family that began at a moment; `change` shapes it before.
-    pub(super) async fn family_with(
+    pub(crate) async fn family_with(
         &self,
         seed: u32,
         now: Timestamp,
@@ -289,16 +293,16 @@ impl World {
         self.family_id(seed)
     }
 
-    pub(super) async fn family(&self, seed: u32, now: Timestamp) -> FamilyId {
+    pub(crate) async fn family(&self, seed: u32, now: Timestamp) -> FamilyId {
         self.family_with(seed, now, |_| {}).await
     }
 
-    pub(super) fn family_id(&self, seed: u32) -> FamilyId {
+    pub(crate) fn family_id(&self, seed: u32) -> FamilyId {
         FamilyId::of_handle(&id_bytes(self.salt + seed))
     }
 
     /// The use of a family's `generation`th token.
-    pub(super) fn rotation(&self, seed: u32, generation: u32, now: Timestamp) -> Rotation {
+    pub(crate) fn rotation(&self, seed: u32, generation: u32, now: Timestamp) -> Rotation {
         Rotation {
             tenant: self.tenant.clone(),
             family: self.family_id(seed),
@@ -314,35 +318,35 @@ impl World {
     }
 
     /// The same token presented again, as after a lost answer.
-    pub(super) fn retry(&self, seed: u32, generation: u32, now: Timestamp) -> Rotation {
+    pub(crate) fn retry(&self, seed: u32, generation: u32, now: Timestamp) -> Rotation {
         let step = RotationStep::Retry { within: Duration::from_secs(10) };
         Rotation { step, ..self.rotation(seed, generation, now) }
     }
 
-    pub(super) async fn rotate(&self, rotation: Rotation) -> Rotate {
+    pub(crate) async fn rotate(&self, rotation: Rotation) -> Rotate {
         self.store.rotate(rotation).await.unwrap()
     }
 
-    pub(super) async fn load(&self, family: &FamilyId) -> Option<StoredFamily> {
+    pub(crate) async fn load(&self, family: &FamilyId) -> Option<StoredFamily> {
         self.store.load_family(&self.tenant, family).await.unwrap()
     }
 
-    pub(super) async fn revoke(&self, target: RevocationTarget, now: Timestamp) -> Revoked {
+    pub(crate) async fn revoke(&self, target: RevocationTarget, now: Timestamp) -> Revoked {
         let (tenant, record) = (self.tenant.clone(), self.event(now));
         let tokens_expire_at = now.plus(TOKENS);
         self.store.revoke(Revoke { tenant, target, tokens_expire_at, record }).await.unwrap()
     }
 
-    pub(super) async fn revocations(&self) -> Vec<RevocationEntry> {
+    pub(crate) async fn revocations(&self) -> Vec<RevocationEntry> {
         self.store.revocations_since(0, 10_000).await.unwrap()
     }
 
-    pub(super) async fn audit_head(&self) -> u64 {
+    pub(crate) async fn audit_head(&self) -> u64 {
         self.store.audit_head(&self.tenant).await.unwrap()
     }
 }
 
-pub(super) fn event(tenant: &TenantId, now: Timestamp) -> Record {
+pub(crate) fn event(tenant: &TenantId, now: Timestamp) -> Record {
     let origin = Origin {
         tenant: tenant.clone(),
         request_id: Some(RequestId::from_random(id_bytes(9))),
@@ -354,12 +358,12 @@ pub(super) fn event(tenant: &TenantId, now: Timestamp) -> Record {
 }
 
 /// The hash of a family's `generation`th token.
-pub(super) fn token(seed: u32, generation: u32) -> RefreshHash {
+pub(crate) fn token(seed: u32, generation: u32) -> RefreshHash {
     RefreshHash::from_bytes(bytes(seed ^ (generation + 1) << 20))
 }
 
 /// What a finished update says.
-pub(super) fn done<T: std::fmt::Debug>(update: Update<T>) -> (T, Vec<RevocationEntry>) {
+pub(crate) fn done<T: std::fmt::Debug>(update: Update<T>) -> (T, Vec<RevocationEntry>) {
     match update {
         Update::Done { value, revoked } => (value, revoked),
         Update::Missing => panic!("missing"),
@@ -367,7 +371,7 @@ pub(super) fn done<T: std::fmt::Debug>(update: Update<T>) -> (T, Vec<RevocationE
 }
 
 /// What a finished revocation says.
-pub(super) fn entries(revoked: Revoked) -> Vec<RevocationTarget> {
+pub(crate) fn entries(revoked: Revoked) -> Vec<RevocationTarget> {
     match revoked {
         Revoked::Done(entries) => entries.into_iter().map(|entry| entry.target).collect(),
         other => panic!("{other:?}"),
@@ -375,6 +379,6 @@ pub(super) fn entries(revoked: Revoked) -> Vec<RevocationTarget> {
 }
 
 /// The targets of revocations, in order.
-pub(super) fn targets(entries: Vec<RevocationEntry>) -> Vec<RevocationTarget> {
+pub(crate) fn targets(entries: Vec<RevocationEntry>) -> Vec<RevocationTarget> {
     entries.into_iter().map(|entry| entry.target).collect()
 }

@@ -1,8 +1,8 @@
 //! What every backend must do: one suite, run against each. A new backend is done when it passes.
 
-mod audit;
+pub(crate) mod audit;
 mod code;
-mod fixture;
+pub(crate) mod fixture;
 mod job;
 mod race;
 mod refresh;

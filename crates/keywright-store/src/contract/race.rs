@@ -90,7 +90,7 @@ pub(super) async fn fifty_names_one_winner(store: SharedStore) {
     let outcomes = race(|racer| {
         let world = world.clone();
         let sub = keywright_protocol::id::Subject::from_random(id_bytes(700 + racer));
-        async move { world.add_user(world.a_user("bob", sub)).await }
+        async move { world.add_user(World::a_user("bob", sub)).await }
     });
     let created = outcomes.await.into_iter().filter(|o| *o == Create::Created).count();
     assert_eq!(created, 1);

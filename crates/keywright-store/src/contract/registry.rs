@@ -58,7 +58,7 @@ pub(super) async fn clients_are_created_changed_listed_and_deleted(store: Shared
     assert_eq!(targets(revoked), [RevocationTarget::Client(world.client.clone())]);
     let loaded = store.load_client(&world.tenant, &world.client).await.unwrap();
     assert_eq!(loaded, Some(client));
-    let (_, revoked) = done(store.delete_client(delete(&world)).await.unwrap());
+    let ((), revoked) = done(store.delete_client(delete(&world)).await.unwrap());
     assert_eq!(targets(revoked), [RevocationTarget::Client(world.client.clone())]);
     assert!(store.load_client(&world.tenant, &world.client).await.unwrap().is_none());
     assert_eq!(store.delete_client(delete(&world)).await.unwrap(), Update::Missing);

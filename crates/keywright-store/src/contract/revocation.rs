@@ -108,7 +108,10 @@ pub(super) async fn revoking_twice_does_no_harm(store: SharedStore) {
     let user = RevocationTarget::User(world.sub.clone());
     for target in [family, user, RevocationTarget::Tenant] {
         for now in [at_s(20), at_s(10)] {
-            assert_eq!(entries(world.revoke(target.clone(), now).await), [target.clone()]);
+            assert_eq!(
+                entries(world.revoke(target.clone(), now).await),
+                std::slice::from_ref(&target)
+            );
         }
     }
     let user = world.store.load_user(&world.tenant, &world.sub).await.unwrap().unwrap();

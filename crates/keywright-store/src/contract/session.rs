@@ -25,7 +25,7 @@ fn again(world: &World, sub: &Subject, seed: u32, now: Timestamp) -> SignIn {
     SignIn {
         tenant: world.tenant.clone(),
         cookie: SessionHash::from_bytes(bytes(seed)),
-        session: world.a_session(sub, &SessionId::from_random(id_bytes(seed)), now),
+        session: World::a_session(sub, &SessionId::from_random(id_bytes(seed)), now),
         previous: Some(world.cookie),
         tokens_expire_at: now.plus(TOKENS),
         record: world.event(now),
@@ -82,7 +82,7 @@ pub(super) async fn the_own_session_goes_on_with_another_cookie(store: SharedSto
 pub(super) async fn another_users_session_ends(store: SharedStore) {
     let world = World::new(store).await;
     let bob = Subject::from_random(id_bytes(50));
-    assert_eq!(world.add_user(world.a_user("bob", bob.clone())).await, Create::Created);
+    assert_eq!(world.add_user(World::a_user("bob", bob.clone())).await, Create::Created);
     let bound = |redeem: &mut crate::code::RedeemCode| {
         redeem.family.as_mut().unwrap().origin.offline = false;
     };
@@ -153,7 +153,7 @@ pub(super) async fn revoking_takes_offline_families_and_grants(store: SharedStor
 pub(super) async fn sessions_are_listed_in_pages(store: SharedStore) {
     let world = World::new(store).await;
     let bob = Subject::from_random(id_bytes(50));
-    assert_eq!(world.add_user(world.a_user("bob", bob.clone())).await, Create::Created);
+    assert_eq!(world.add_user(World::a_user("bob", bob.clone())).await, Create::Created);
     let mut all = BTreeSet::from([world.session.clone()]);
     for seed in 100..106 {
         let (id, sub) =

@@ -36,13 +36,13 @@ fn set_password(world: &World, keep: Option<SessionId>) -> SetPassword {
 pub(super) async fn users_are_created_changed_and_listed(store: SharedStore) {
     let world = World::new(store).await;
     let bob = Subject::from_random(id_bytes(50));
-    let same_name = world.a_user("ann", bob.clone());
-    let same_sub = world.a_user("bob", world.sub.clone());
+    let same_name = World::a_user("ann", bob.clone());
+    let same_sub = World::a_user("bob", world.sub.clone());
     let head = world.audit_head().await;
     assert_eq!(world.add_user(same_name).await, Create::Exists);
     assert_eq!(world.add_user(same_sub).await, Create::Exists);
     assert_eq!(world.audit_head().await, head);
-    assert_eq!(world.add_user(world.a_user("bob", bob.clone())).await, Create::Created);
+    assert_eq!(world.add_user(World::a_user("bob", bob.clone())).await, Create::Created);
     let login = login(&world, "BOB").await;
     assert_eq!(login.user.sub, bob);
     assert_eq!(login.password_hash.as_deref(), Some("$argon2id$first"));

@@ -13,6 +13,8 @@ mod client;
 mod code;
 mod column;
 mod connection;
+#[cfg(test)]
+mod crash;
 mod fault;
 mod grant;
 mod job;
@@ -23,6 +25,8 @@ mod resource;
 mod revocation;
 mod session;
 mod tenant;
+#[cfg(test)]
+mod tests;
 mod transaction;
 mod user;
 mod writer;

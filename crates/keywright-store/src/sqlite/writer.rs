@@ -35,7 +35,8 @@ pub(super) trait Job: Send {
 /// A verb, and who waits for its answer.
 struct Call<F, T, O> {
     verb: Option<F>,
-    attempt: Attempt<T, O>,
+    /// None until it ran.
+    attempt: Option<Attempt<T, O>>,
     caller: oneshot::Sender<Attempt<T, O>>,
 }
 
@@ -47,8 +48,7 @@ where
     O: Send + 'static,
 {
     let (caller, answer) = oneshot::channel();
-    let attempt = Err(StoreFault::Unavailable("the verb did not run".to_owned()).into());
-    (Box::new(Call { verb: Some(verb), attempt, caller }), answer)
+    (Box::new(Call { verb: Some(verb), attempt: None, caller }), answer)
 }
 
 impl<F, T, O> Job for Call<F, T, O>
@@ -59,21 +59,24 @@ where
 {
     fn run(&mut self, transaction: &mut Transaction<'_>) {
         let Some(verb) = self.verb.take() else { return };
-        self.attempt = transaction.attempt(|transaction| {
+        self.attempt = Some(transaction.attempt(|transaction| {
             // A caller's own closure may run in here: its panic must not take the writer along.
             let result = catch_unwind(AssertUnwindSafe(|| verb(transaction)));
             result.unwrap_or_else(|_| {
                 Err(StoreFault::Unavailable("a verb panicked".to_owned()).into())
             })
-        });
+        }));
     }
 
     fn answer(self: Box<Self>, committed: Result<(), &StoreFault>) {
         let attempt = match (self.attempt, committed) {
-            (Err(Undo::Fault(fault)), _) => Err(Undo::Fault(fault)),
-            (attempt, Ok(())) => attempt,
+            (Some(Err(Undo::Fault(fault))), _) => Err(Undo::Fault(fault)),
+            (Some(attempt), Ok(())) => attempt,
             // Even a refusal was judged by what others did in the transaction that failed.
             (_, Err(fault)) => Err(Undo::Fault(fault.clone())),
+            (None, Ok(())) => {
+                Err(StoreFault::Unavailable("the verb did not run".to_owned()).into())
+            }
         };
         // A caller that has gone away needs no answer.
         drop(self.caller.send(attempt));

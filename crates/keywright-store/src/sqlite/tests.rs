@@ -1,0 +1,271 @@
+//! What only a file can do: be locked, full, foreign, old, new, or open twice.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use keywright_protocol::id::TenantId;
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use super::{QUEUE_MAX, SqliteStore};
+use crate::audit::{AuditStore as _, Recorded};
+use crate::client::UpdateClient;
+use crate::contract::audit::{verify, whole_log};
+use crate::contract::fixture::{World, at_s, event};
+use crate::job::JobStore as _;
+use crate::refresh::Rotate;
+use crate::{SharedStore, StoreFault};
+
+struct Place {
+    _folder: TempDir,
+    file: PathBuf,
+}
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("keywright.db");
+        Self { _folder: folder, file }
+    }
+
+    fn open(&self) -> Arc<SqliteStore> {
+        Arc::new(SqliteStore::open(&self.file).unwrap())
+    }
+
+    /// Another program that opens the same file.
+    fn other(&self) -> Connection {
+        Connection::open(&self.file).unwrap()
+    }
+
+    fn refused(&self) -> String {
+        match SqliteStore::open(&self.file) {
+            Err(StoreFault::Incompatible(why)) => why,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+async fn record(store: &SqliteStore) -> Result<Recorded, StoreFault> {
+    store.record(event(&TenantId::default_tenant(), at_s(1))).await
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_files_are_the_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = Place::new();
+    let store = place.open();
+    drop(record(&store).await.unwrap());
+    for entry in place.file.parent().unwrap().read_dir().unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{:?}", entry.file_name());
+    }
+}
+
+#[tokio::test]
+async fn what_was_committed_is_there_after_reopening() {
+    let place = Place::new();
+    let world = World::new(place.open()).await;
+    let id = world.family(1, at_s(1)).await;
+    let before = world.load(&id).await;
+    world.store.close().await;
+    assert!(!place.file.with_extension("db-wal").exists(), "closing moves the log into the file");
+    let world = World::found(place.open(), world.tenant.clone());
+    assert_eq!(world.load(&id).await, before);
+    let rotated = world.rotate(world.rotation(1, 0, at_s(2))).await;
+    assert!(matches!(rotated, Rotate::Committed(_)), "{rotated:?}");
+    verify(&world.tenant, &whole_log(&world.store, &world.tenant).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lock_is_waited_for_and_then_told() {
+    let place = Place::new();
+    let store = place.open();
+    let other = place.other();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let begun = Instant::now();
+    let locked = record(&store).await;
+    assert!(matches!(locked, Err(StoreFault::Busy(_))), "{locked:?}");
+    let waited = begun.elapsed();
+    assert!(waited > Duration::from_secs(1) && waited < Duration::from_secs(8), "{waited:?}");
+    assert_eq!(store.audit_head(&TenantId::default_tenant()).await.unwrap(), 0, "readers go on");
+    let waiting = tokio::spawn({
+        let store = store.clone();
+        async move { record(&store).await }
+    });
+    tokio::task::yield_now().await;
+    other.execute_batch("ROLLBACK").unwrap();
+    assert!(matches!(waiting.await.unwrap(), Ok(Recorded::Committed(_))));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_queued_shares_a_commit_and_the_queue_has_an_end() {
+    let place = Place::new();
+    let store = place.open();
+    let (commits, verbs) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (count, sum) = (commits.clone(), verbs.clone());
+    store.observe(move |commit| {
+        count.fetch_add(1, Ordering::Relaxed);
+        sum.fetch_add(commit.verbs, Ordering::Relaxed);
+    });
+    let other = place.other();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let tasks: Vec<_> = (0..QUEUE_MAX * 2)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move { record(&store).await })
+        })
+        .collect();
+    while !tasks.iter().any(tokio::task::JoinHandle::is_finished) {
+        tokio::task::yield_now().await;
+    }
+    other.execute_batch("ROLLBACK").unwrap();
+    let (mut committed, mut busy) = (0, 0);
+    for task in tasks {
+        match task.await.unwrap() {
+            Ok(Recorded::Committed(_)) => committed += 1,
+            Err(StoreFault::Busy(_)) => busy += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(busy > 0 && committed >= QUEUE_MAX, "{busy} busy, {committed} committed");
+    assert_eq!(verbs.load(Ordering::Relaxed), committed);
+    let commits = commits.load(Ordering::Relaxed);
+    assert!(commits * 4 < committed, "{commits} commits for {committed} verbs");
+    let shared: SharedStore = store;
+    let log = whole_log(&shared, &TenantId::default_tenant()).await;
+    assert_eq!(log.len(), committed);
+    verify(&TenantId::default_tenant(), &log);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_undoes_and_is_told() {
+    let place = Place::new();
+    let store = place.open();
+    let limit = |store: Arc<SqliteStore>, more: i64| async move {
+        let set = store.write::<_, ()>(move |tx| {
+            let pages: i64 = tx.db.query_row("PRAGMA page_count", [], |row| row.get(0))?;
+            tx.db.pragma_update(None, "max_page_count", pages + more)?;
+            Ok(())
+        });
+        set.await.unwrap().unwrap();
+    };
+    limit(store.clone(), 2).await;
+    let tasks: Vec<_> = (0..500)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move { record(&store).await })
+        })
+        .collect();
+    let (mut committed, mut full) = (0, 0);
+    for task in tasks {
+        match task.await.unwrap() {
+            Ok(Recorded::Committed(_)) => committed += 1,
+            Err(StoreFault::Full) => full += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(full > 0, "{committed} fitted");
+    let tenant = TenantId::default_tenant();
+    let shared: SharedStore = store.clone();
+    assert_eq!(whole_log(&shared, &tenant).await.len(), committed);
+    limit(store.clone(), 1000).await;
+    assert!(matches!(record(&store).await, Ok(Recorded::Committed(_))));
+    let log = whole_log(&shared, &tenant).await;
+    assert_eq!(log.len(), committed + 1);
+    verify(&tenant, &log);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_panic_in_a_callers_change_is_undone_and_told() {
+    let place = Place::new();
+    let world = World::new(place.open()).await;
+    let update = UpdateClient {
+        tenant: world.tenant.clone(),
+        id: world.client.clone(),
+        change: Box::new(|_| panic!("on purpose")),
+        revoke_until: None,
+        record: world.event(at_s(1)),
+    };
+    let head = world.audit_head().await;
+    let updated = world.store.update_client(update).await;
+    assert!(matches!(updated, Err(StoreFault::Unavailable(_))), "{updated:?}");
+    assert_eq!(world.audit_head().await, head);
+    world.store.ping().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_processes_share_one_chain() {
+    let place = Place::new();
+    let stores = [place.open(), place.open()];
+    let tasks: Vec<_> = (0..100)
+        .map(|n| {
+            let store = stores[n % 2].clone();
+            tokio::spawn(async move { drop(record(&store).await.unwrap()) })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let tenant = TenantId::default_tenant();
+    let log = whole_log(&(stores[0].clone() as SharedStore), &tenant).await;
+    assert_eq!(log.len(), 100);
+    verify(&tenant, &log);
+}
+
+#[tokio::test]
+async fn several_processes_may_make_the_database_at_once() {
+    let place = Place::new();
+    let open = |file: PathBuf| thread::spawn(move || SqliteStore::open(&file).map(drop));
+    let threads: Vec<_> = (0..8).map(|_| open(place.file.clone())).collect();
+    for thread in threads {
+        thread.join().unwrap().unwrap();
+    }
+    place.open().ping().await.unwrap();
+}
+
+#[test]
+fn a_changed_migration_is_refused() {
+    let place = Place::new();
+    drop(place.open());
+    drop(place.open());
+    place.other().execute("UPDATE migration SET sha256 = zeroblob(32)", []).unwrap();
+    let why = place.refused();
+    assert!(why.contains("another migration 1 (first)") && why.contains("restore"), "{why}");
+}
+
+#[test]
+fn a_newer_schema_is_refused() {
+    let place = Place::new();
+    drop(place.open());
+    let newer = "INSERT INTO migration SELECT version + 1, 'newer', sha256 FROM migration";
+    place.other().execute(newer, []).unwrap();
+    let why = place.refused();
+    assert!(why.contains("newer Keywright") && why.contains("Run the newer program"), "{why}");
+}
+
+#[test]
+fn what_another_program_made_is_left_alone() {
+    let place = Place::new();
+    place.other().execute_batch("CREATE TABLE theirs (x); INSERT INTO theirs VALUES (1)").unwrap();
+    let before = std::fs::read(&place.file).unwrap();
+    assert!(place.refused().contains("not a Keywright database"));
+    assert_eq!(std::fs::read(&place.file).unwrap(), before);
+    let place = Place::new();
+    std::fs::write(&place.file, "a letter to somebody, long enough to be no header".repeat(50))
+        .unwrap();
+    assert!(place.refused().contains("not a Keywright database"));
+}
+
+#[test]
+fn a_folder_that_is_missing_is_told() {
+    let opened = SqliteStore::open(Path::new("no/such/folder/keywright.db"));
+    match opened {
+        Err(StoreFault::Unavailable(why)) => assert!(why.contains("no/such/folder"), "{why}"),
+        other => panic!("{other:?}"),
+    }
+}
