@@ -122,20 +122,3 @@ fn a_flow_belongs_to_its_browser() {
     assert_eq!(answer.callback().map(|c| c.url), None, "another's consent: {answer}");
     victim.browser.allow(&page).expect_callback().code();
 }
-
-/// A post from another site says so in `Origin` and `Sec-Fetch-Site`.
-#[test]
-fn posts_from_other_sites_are_refused() {
-    let mut victim = Victim::new();
-    let page = victim.consent();
-    let form = page.expect_form("consent-form");
-    let url = crate::support::http::resolve(&page.url, &form.action);
-    let request = crate::support::Request::post(&url)
-        .header("Origin", "https://evil.example")
-        .header("Sec-Fetch-Site", "cross-site")
-        .form(&form.click("consent-allow"));
-    let answer = victim.browser.send(&url, request);
-    assert_eq!(answer.callback().map(|c| c.url), None, "CSRF: {answer}");
-    let page = victim.consent();
-    victim.browser.allow(&page).expect_callback().code();
-}

@@ -1,7 +1,8 @@
 //! Headers of every page: CHECKLIST A13, A14, A38.
 
 use crate::support::html::tags;
-use crate::support::{Authorize, Browser, Page, World};
+use crate::support::world::{web_metadata, with};
+use crate::support::{Authorize, Browser, Page, World, http};
 
 #[track_caller]
 fn check(name: &str, page: &Page) {
@@ -10,8 +11,13 @@ fn check(name: &str, page: &Page) {
     assert!(policy.contains("default-src 'none'"), "A14: {name}: {policy}");
     assert!(policy.contains("frame-ancestors 'none'"), "RFC9700-4.16: {name}: {policy}");
     assert!(policy.contains("base-uri 'none'"), "{name}: {policy}");
-    for weak in ["unsafe-inline", "unsafe-eval", "http:", "data:", " *"] {
-        assert!(!policy.contains(weak), "{name}: {weak} in {policy}");
+    // Where a form leads in the end is the client's affair; everything else is ours alone.
+    let loads = policy.split("; ").filter(|directive| !directive.starts_with("form-action"));
+    for directive in loads {
+        for weak in ["unsafe-inline", "unsafe-eval", "http:", "https:", " *"] {
+            assert!(!directive.contains(weak), "A38: {name}: {weak} in {policy}");
+        }
+        assert!(!directive.contains("data:") || directive.starts_with("img-src"), "{policy}");
     }
     assert_eq!(header("x-content-type-options"), "nosniff", "{name}");
     assert_eq!(header("referrer-policy"), "no-referrer", "RFC9700-4.2.4: {name}");
@@ -25,7 +31,7 @@ fn check(name: &str, page: &Page) {
         for attribute in ["src", "href"] {
             let link = tag.text(attribute);
             let loads = ["script", "img", "link", "iframe"].contains(&tag.name.as_str());
-            let away = link.contains("//");
+            let away = link.contains("//") && !link.starts_with(http::origin(&page.url));
             assert!(!(loads && away), "A38: {name} loads {link}");
         }
     }
@@ -34,8 +40,10 @@ fn check(name: &str, page: &Page) {
 #[test]
 fn every_page_is_closed() {
     let world = World::start();
+    let logo = serde_json::json!({ "logo_uri": "https://app.example.com/logo.png" });
+    let client = world.server.client(&with(web_metadata(), &logo));
     let mut browser = Browser::default();
-    let flow = Authorize::new(&world.server, &world.web).scope("openid email");
+    let flow = Authorize::new(&world.server, &client).scope("openid email");
     let login = browser.open(&flow.url());
     login.expect_form("login-form");
     check("sign in", &login);

@@ -81,7 +81,10 @@ fn tamper(database: &std::path::Path, sql: &str) {
 fn verify_finds_what_was_edited() {
     let cases = [
         ("a removed event", "DELETE FROM AUDIT WHERE seq = 3"),
-        ("an edited event", "UPDATE AUDIT SET event = replace(event, 'issued', 'denied')"),
+        (
+            "an edited event",
+            "UPDATE AUDIT SET body = replace(body, 'token.issued', 'token.denied')",
+        ),
     ];
     for (name, sql) in cases {
         let mut world = busy_world();

@@ -66,7 +66,7 @@ fn metadata_lists_what_the_server_does() {
             &["client_secret_basic", "client_secret_post", "private_key_jwt", "none"],
         ),
         ("token_endpoint_auth_signing_alg_values_supported", &["ES256", "PS256"]),
-        ("claims_supported", &["sub", "iss", "email"]),
+        ("claims_supported", &["sub", "email", "email_verified"]),
     ];
     let not = [
         ("grant_types_supported", &["implicit", "password"][..]),

@@ -1,6 +1,8 @@
 //! The master key: kept to its owner, never replaced by accident, and named when it is wrong.
 
+use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::support::{Server, World};
@@ -16,6 +18,12 @@ fn refuses(server: &mut Server, why: &str) {
     assert!(log.contains("master"), "{why}: says which key: {log}");
 }
 
+/// Writes a key as its owner keeps it.
+fn put(path: &Path, key: &[u8]) {
+    std::fs::write(path, key).expect("writable");
+    std::fs::set_permissions(path, Permissions::from_mode(0o600)).expect("owned");
+}
+
 #[test]
 fn a_wrong_key_is_refused_and_the_right_one_works_again() {
     let mut world = World::start();
@@ -28,15 +36,18 @@ fn a_wrong_key_is_refused_and_the_right_one_works_again() {
     world.server.signal("TERM");
     world.server.wait_exit(BOUND);
 
-    std::fs::write(&path, &wrong).expect("writable");
+    put(&path, &wrong);
     refuses(&mut world.server, "another server's key");
-    std::fs::write(&path, b"short").expect("writable");
+    put(&path, b"short");
     refuses(&mut world.server, "not a key");
     std::fs::remove_file(&path).expect("removable");
     refuses(&mut world.server, "no key beside a store that needs one");
     assert!(!path.exists(), "and none was made up");
 
-    std::fs::write(&path, &right).expect("writable");
+    put(&path, &right);
+    std::fs::set_permissions(&path, Permissions::from_mode(0o644)).expect("owned");
+    refuses(&mut world.server, "a key that others can read");
+    put(&path, &right);
     world.server.spawn();
     world.server.wait_ready();
     assert!(world.server.is_active(&world.service, token.access()), "nothing was lost");
