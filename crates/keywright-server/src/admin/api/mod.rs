@@ -34,6 +34,7 @@ use http::{HeaderValue, Request, StatusCode, header};
 use self::call::Call;
 use self::operation::{Operation, Reply};
 use self::problem::Problem;
+use crate::admin::operations::Operator;
 use crate::endpoint::response::{json_bytes, no_store};
 use crate::router::Ctx;
 
@@ -114,6 +115,20 @@ async fn carry_out(
     request: Request<Body>,
 ) -> Result<Reply, Problem> {
     let operator = authorize::authorize(operation, ctx, request.headers())?;
+    let acting = act(operation, ctx, operator, params, request).await;
+    if let Err(problem) = &acting {
+        problem.keep(ctx).await;
+    }
+    acting
+}
+
+async fn act(
+    operation: &'static Operation,
+    ctx: &Ctx,
+    operator: Operator,
+    params: Option<RawPathParams>,
+    request: Request<Body>,
+) -> Result<Reply, Problem> {
     let params = params.ok_or_else(|| Problem::malformed("the path is malformed"))?;
     let path = params.iter().map(|(_, value)| value.to_owned()).collect();
     let call = Call::read(operation, ctx.clone(), operator, path, request).await?;

@@ -1,10 +1,9 @@
 //! Problem documents, RFC 9457.
 
-use std::time::Duration;
-
 use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
+use keywright_store::audit::RefusedRequest;
 use serde_json::json;
 
 use crate::admin::operations::OperationError;
@@ -12,27 +11,41 @@ use crate::endpoint::response::{no_store, with_type};
 use crate::error::{RETRY_AFTER, Refused, ServerFault, challenge};
 use crate::router::Ctx;
 
+/// The checks of an authorized request, in order, for `explain`.
+const CHECKS: [&str; 4] = ["access token", "scope", WELL_FORMED, POSSIBLE];
+const WELL_FORMED: &str = "request is well-formed";
+const POSSIBLE: &str = "the act is possible";
+
 /// Why a request was not carried out.
 #[derive(Debug)]
 pub(super) struct Problem {
     status: StatusCode,
-    error: String,
+    error: &'static str,
     detail: String,
     field: Option<String>,
     challenge: Option<String>,
-    retry_after: Option<Duration>,
+    again: Again,
+    check: &'static str,
+}
+
+/// Whether the same request may succeed later.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Again {
+    Never,
+    Soon,
 }
 
 impl Problem {
     /// A problem with a code and a sentence.
-    pub(super) fn new(status: StatusCode, error: &str, detail: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, error: &'static str, detail: impl Into<String>) -> Self {
         Self {
             status,
-            error: error.to_owned(),
+            error,
             detail: detail.into(),
             field: None,
             challenge: None,
-            retry_after: None,
+            again: Again::Never,
+            check: WELL_FORMED,
         }
     }
 
@@ -64,6 +77,25 @@ impl Problem {
         Self { challenge: Some(challenge), ..self }
     }
 
+    /// Keeps it for `keywright explain`. Only operators come so far, so the store may be asked to
+    /// write for each.
+    pub(super) async fn keep(&self, ctx: &Ctx) {
+        let kept = RefusedRequest {
+            request_id: ctx.request_id().clone(),
+            tenant: ctx.origin.tenant.clone(),
+            time: ctx.now,
+            endpoint: "api".to_owned(),
+            client_id: None,
+            checks: CHECKS.map(str::to_owned).to_vec(),
+            failed: self.check.to_owned(),
+            reason: self.detail.clone(),
+            error: self.error.to_owned(),
+        };
+        if let Err(fault) = ctx.app.store.keep_refusals(vec![kept]).await {
+            tracing::warn!(error = %fault, "a refusal could not be kept");
+        }
+    }
+
     /// The response.
     pub(super) fn into_response(self, ctx: &Ctx) -> Response {
         let mut document = json!({
@@ -87,10 +119,9 @@ impl Problem {
         let kind = HeaderValue::from_static("application/problem+json");
         let mut response =
             no_store(with_type(self.status, Bytes::from(document.to_string()), kind));
-        if let Some(wait) = self.retry_after {
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+        if self.again == Again::Soon {
+            let wait = HeaderValue::from(RETRY_AFTER.as_secs());
+            response.headers_mut().insert(header::RETRY_AFTER, wait);
         }
         match self.challenge {
             Some(value) => challenge(response, &value),
@@ -110,7 +141,7 @@ impl From<&Refused> for Problem {
 impl From<OperationError> for Problem {
     fn from(error: OperationError) -> Self {
         let detail = error.to_string();
-        match error {
+        let problem = match error {
             OperationError::Conflict { .. } => Self::new(StatusCode::CONFLICT, "conflict", detail),
             OperationError::Fault(fault) => Self::of_fault(fault),
             OperationError::Invalid { code, field, reason } => {
@@ -121,7 +152,8 @@ impl From<OperationError> for Problem {
             OperationError::NotFound { .. } => {
                 Self::new(StatusCode::NOT_FOUND, "not_found", detail)
             }
-        }
+        };
+        Self { check: POSSIBLE, ..problem }
     }
 }
 
@@ -129,7 +161,7 @@ impl Problem {
     /// The operator of the API may be far from the operator of the machine: the reason stays here.
     fn of_fault(fault: ServerFault) -> Self {
         tracing::error!(error = %fault, "an administrative act failed");
-        let retry_after = fault.passes().then_some(RETRY_AFTER);
-        Self { retry_after, ..Self::from(&Refused::Fault(fault)) }
+        let again = if fault.passes() { Again::Soon } else { Again::Never };
+        Self { again, ..Self::from(&Refused::Fault(fault)) }
     }
 }

@@ -287,13 +287,17 @@ async fn store_new(
     password_hash: Option<String>,
 ) -> Result<(), OperationError> {
     operator.state(app)?;
-    let event = operator.event(EventType::UserCreated, user.created_at).subject(&user.sub);
     let name = user.username.clone();
-    let (tenant, record) = (operator.tenant().clone(), Record::of(event));
-    match app.store.create_user(NewUser { tenant, user, password_hash, record }).await? {
+    match app.store.create_user(recorded(operator, user, password_hash)).await? {
         Create::Created => Ok(()),
         Create::Exists => Err(OperationError::conflict("user", name.as_str())),
     }
+}
+
+/// A user with the event of their creation.
+fn recorded(operator: &Operator, user: User, password_hash: Option<String>) -> NewUser {
+    let event = operator.event(EventType::UserCreated, user.created_at).subject(&user.sub);
+    NewUser { tenant: operator.tenant().clone(), user, password_hash, record: Record::of(event) }
 }
 
 async fn hash(app: &App, password: Secret<String>) -> Result<String, OperationError> {

@@ -6,7 +6,7 @@ use keywright_protocol::token::OPAQUE_PREFIX;
 
 use super::*;
 use crate::admin::operations::Operator;
-use crate::admin::operations::{resources, tenants, tokens};
+use crate::admin::operations::{explain, resources, tenants, tokens};
 
 #[tokio::test]
 async fn a_token_with_the_scope_opens_it_and_nothing_else_does() {
@@ -218,6 +218,26 @@ async fn what_is_not_known_is_refused_by_name() {
     let method = api.call("PUT", "/clients", &json!({})).await;
     assert_eq!(method.header("allow"), Some("GET, HEAD, POST"), "RFC9110-15.5.6");
     method.expect_problem(405);
+}
+
+#[tokio::test]
+async fn a_refusal_is_explained() {
+    let api = Api::start(WRITE).await;
+    let World { app, operator, .. } = &api.world;
+    let problem = api.get("/clients/nobody").await.expect_problem(404);
+    let id = problem["request_id"].as_str().unwrap();
+    let told = explain::explain(app, operator, id).await.unwrap();
+    let told = crate::admin::document::explanation(&told);
+    let last = json!({ "check": "the act is possible", "mark": "failed" });
+    assert_eq!(told["checks"].as_array().unwrap().last(), Some(&last), "{told}");
+    let created = api.call("POST", "/users", &json!({ "username": "ada" })).await;
+    let id = created.header("x-request-id").unwrap();
+    let told = explain::explain(app, operator, id).await.unwrap();
+    let told = crate::admin::document::explanation(&told);
+    assert_eq!(
+        (&told["outcome"], &told["events"][0]["type"]),
+        (&json!("carried_out"), &json!("user.created"))
+    );
 }
 
 #[tokio::test]

@@ -1,12 +1,16 @@
 //! People from elsewhere, with the hashes of their passwords.
 
+use std::sync::Arc;
+
 use argon2::Params;
 use argon2::password_hash::phc::PasswordHash;
 use keywright_protocol::user::{User, Username};
+use keywright_store::client::Create;
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use tokio::task::JoinSet;
 
-use super::{Profile, new_user, store_new};
+use super::{Profile, new_user, recorded};
 use crate::admin::operations::{Import, OperationError, Operator, RefusedItem, settle};
 use crate::app::App;
 
@@ -15,6 +19,12 @@ const IMPORT_MAX: usize = 100_000;
 /// What a stored hash may cost at each sign-in: RFC 9106 §4's first choice, and no more.
 const MEMORY_KIB_MAX: u32 = 2 * 1024 * 1024;
 const PASSES_MAX: u32 = 16;
+
+/// Users that are stored at the same time.
+const TOGETHER: usize = 256;
+
+/// A line that may be stored: its place, the user, the hash.
+type Checked = (usize, User, Option<String>);
 
 /// One line of the file.
 #[derive(Deserialize)]
@@ -54,18 +64,44 @@ pub async fn import(
     refused.extend(refuse_twins(&users));
     let mut created = Vec::new();
     if refused.is_empty() {
-        for (place, user, hash) in users {
-            match store_new(app, operator, user.clone(), hash).await {
-                Ok(()) => created.push(user),
-                Err(error) => {
-                    refused.push(RefusedItem { place, error });
-                    break;
-                }
+        operator.state(app)?;
+        for part in users.chunks(TOGETHER) {
+            store_part(app, operator, part, &mut created, &mut refused).await?;
+            if !refused.is_empty() {
+                break;
             }
         }
         settle(app, &[]).await;
     }
     Ok(Import { created, refused })
+}
+
+/// Stores some users at the same time: the store commits those that wait together.
+async fn store_part(
+    app: &App,
+    operator: &Operator,
+    part: &[Checked],
+    created: &mut Vec<User>,
+    refused: &mut Vec<RefusedItem>,
+) -> Result<(), OperationError> {
+    let mut storing = JoinSet::new();
+    for (place, user, hash) in part.iter().cloned() {
+        let new = recorded(operator, user.clone(), hash);
+        let store = Arc::clone(&app.store);
+        storing.spawn(async move { (place, user, store.create_user(new).await) });
+    }
+    let mut stored = storing.join_all().await;
+    stored.sort_by_key(|(place, ..)| *place);
+    for (place, user, outcome) in stored {
+        match outcome? {
+            Create::Created => created.push(user),
+            Create::Exists => {
+                let error = OperationError::conflict("user", user.username.as_str());
+                refused.push(RefusedItem { place, error });
+            }
+        }
+    }
+    Ok(())
 }
 
 async fn read_line(
@@ -87,7 +123,7 @@ async fn read_line(
 }
 
 /// The lines whose user name stands in an earlier line too.
-fn refuse_twins(users: &[(usize, User, Option<String>)]) -> Vec<RefusedItem> {
+fn refuse_twins(users: &[Checked]) -> Vec<RefusedItem> {
     let mut seen = std::collections::HashSet::<&Username>::new();
     let twins = users.iter().filter(|(_, user, _)| !seen.insert(&user.username));
     twins
