@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::Place;
 use super::backend::{Acting, Backend, Local};
 use super::failure::Failure;
-use super::output::{Column, Output};
+use super::output::{Column, Output, print};
 use super::remote::RemoteArgs;
 
 #[derive(Debug, clap::Args)]
@@ -105,7 +105,7 @@ pub(super) async fn run(place: Place, args: AuditArgs) -> Result<(), Failure> {
 /// Prints events as lines of JSON or as a table.
 pub(super) fn print_events(output: Output, events: &[StoredEvent]) -> Result<(), Failure> {
     if output.json {
-        return events.iter().try_for_each(|event| output.line(&document::audit_line(event)));
+        return events.iter().try_for_each(|event| print(&document::audit_line(event)));
     }
     let events: Vec<Value> = events.iter().map(document::audit_event).collect();
     output.list(&events, COLUMNS)
@@ -113,7 +113,7 @@ pub(super) fn print_events(output: Output, events: &[StoredEvent]) -> Result<(),
 
 fn show_events(output: Output, events: &[Value]) -> Result<(), Failure> {
     if output.json {
-        return events.iter().try_for_each(|event| output.line(&event.to_string()));
+        return events.iter().try_for_each(|event| print(&event.to_string()));
     }
     output.list(events, COLUMNS)
 }

@@ -19,7 +19,7 @@ use super::remote::{Api, RemoteArgs, TOKEN_VARIABLE};
 /// Who carries a command out.
 pub(crate) enum Backend {
     /// A server, through its administration API.
-    Remote(Api),
+    Remote(Box<Api>),
     /// This process.
     Store(Local),
 }
@@ -41,7 +41,7 @@ impl Acting {
     pub(crate) async fn open(place: &Place, remote: RemoteArgs) -> Result<Self, Failure> {
         let output = Output { json: place.json };
         let backend = match remote.connect(place)? {
-            Some(api) => Backend::Remote(api),
+            Some(api) => Backend::Remote(Box::new(api)),
             None => Backend::Store(Local::open(place).await?),
         };
         Ok(Self { backend, output })

@@ -8,7 +8,7 @@ use super::Place;
 use super::audit;
 use super::backend::Local;
 use super::failure::Failure;
-use super::output::{Output, cell};
+use super::output::{Output, cell, print};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ExplainArgs {
@@ -28,17 +28,17 @@ pub(super) async fn run(place: Place, args: ExplainArgs) -> Result<(), Failure> 
     if document.get("outcome").and_then(Value::as_str) == Some("refused") {
         for name in ["request_id", "time", "endpoint", "client_id", "error", "reason"] {
             let value = cell(name, document.get(name).unwrap_or(&Value::Null));
-            output.line(&format!("{name:<12} {value}"))?;
+            print(&format!("{name:<12} {value}"))?;
         }
-        output.line("")?;
-        show_checks(output, &rows("checks").unwrap_or_default())?;
-        output.line("")?;
+        print("")?;
+        show_checks(&rows("checks").unwrap_or_default())?;
+        print("")?;
     }
     output.list(&rows("events").unwrap_or_default(), audit::COLUMNS)
 }
 
 /// A line for each check.
-pub(super) fn show_checks(output: Output, checks: &[Value]) -> Result<(), Failure> {
+pub(super) fn show_checks(checks: &[Value]) -> Result<(), Failure> {
     checks.iter().try_for_each(|check| {
         let word = |name: &str| check.get(name).and_then(Value::as_str).unwrap_or_default();
         let mark = match word("mark") {
@@ -46,6 +46,6 @@ pub(super) fn show_checks(output: Output, checks: &[Value]) -> Result<(), Failur
             "failed" => "FAILED ",
             _ => "-      ",
         };
-        output.line(&format!("{mark} {}", word("check")))
+        print(&format!("{mark} {}", word("check")))
     })
 }

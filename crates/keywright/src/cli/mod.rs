@@ -169,3 +169,82 @@ fn report(failure: &Failure) -> ExitCode {
     let _nobody_reads = writeln!(std::io::stderr(), "error: {failure}");
     ExitCode::from(failure.status as u8)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    fn parses(line: &str) -> bool {
+        Cli::try_parse_from(line.split(' ')).is_ok()
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn contract_2_commands() {
+        for line in [
+            "keywright client create --metadata - --config k.toml --json --tenant acme",
+            "keywright --config k.toml client list",
+            "keywright client rotate-secret ID --overlap 24h",
+            "keywright client update ID --scope openid --redirect-uri https://a.example/cb",
+            "keywright resource create --identifier urn:a --scope a --scope b --lifetime 10m",
+            "keywright resource create --identifier urn:a --token-format opaque --alg EdDSA",
+            "keywright user create --username U --password-stdin --email a@b --email-verified",
+            "keywright grant list --user alice --client ID",
+            "keywright key revoke -starts-with-a-hyphen",
+            "keywright token get --client-id I --client-secret -S --scope x --resource urn:a",
+            "keywright token inspect -",
+            "keywright revoke --client ID",
+            "keywright revoke --token eyJ --preview",
+            "keywright revoke --key -kid --confirm",
+            "keywright audit tail -n 5",
+            "keywright explain req_1",
+            "keywright client list --issuer https://id.example --token file:t",
+            "keywright bench client-credentials --issuer https://id.example --json",
+            "keywright demo --data d --port 8080",
+        ] {
+            assert!(parses(line), "CONTRACT-2: {line}");
+        }
+    }
+
+    #[test]
+    fn mistakes_are_usage() {
+        for line in [
+            "keywright",
+            "keywright frobnicate",
+            "keywright client frobnicate",
+            "keywright client list --tenant A/B",
+            "keywright client list --token T",
+            "keywright client list --issuer http://id.example",
+            "keywright client rotate-secret ID --overlap soon",
+            "keywright user create --email-verified --username u",
+            "keywright user set-password alice",
+            "keywright revoke",
+            "keywright revoke --client a --user b",
+            "keywright revoke --client a --preview --confirm",
+        ] {
+            assert!(!parses(line), "CONTRACT-2: {line}");
+        }
+    }
+
+    #[test]
+    fn what_would_be_ignored_is_refused() {
+        let place = |line: &str| Cli::try_parse_from(line.split(' ')).unwrap().place;
+        assert!(place("keywright demo").refuse_all("demo").is_ok());
+        let refused = place("keywright demo --config k.toml").refuse_all("demo").unwrap_err();
+        assert_eq!(refused.to_string(), "demo has no use for --config");
+    }
+
+    #[test]
+    fn a_tenants_issuer_is_below_the_root() {
+        let place = |line: &str| Cli::try_parse_from(line.split(' ')).unwrap().place;
+        let below = |line| place(line).issuer_below("https://id.example");
+        assert_eq!(below("keywright client list"), "https://id.example");
+        assert_eq!(below("keywright client list --tenant default"), "https://id.example");
+        assert_eq!(below("keywright client list --tenant acme"), "https://id.example/t/acme");
+    }
+}

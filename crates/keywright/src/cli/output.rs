@@ -50,11 +50,6 @@ impl Output {
         print(&if self.json { pretty(document) } else { plain(sentence) })
     }
 
-    /// A line of the answer itself.
-    pub(crate) fn line(self, text: &str) -> Result<(), Failure> {
-        print(text)
-    }
-
     /// What a person could do next; programs are not bothered.
     pub(crate) fn hint(self, text: &str) -> Result<(), Failure> {
         if !self.json {
@@ -82,8 +77,8 @@ fn is_nothing(value: &Value) -> bool {
     }
 }
 
-/// Prints a line; a reader that has gone away has read enough.
-fn print(text: &str) -> Result<(), Failure> {
+/// Prints a line of the answer; a reader that has gone away has read enough.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
     match writeln!(io::stdout(), "{text}") {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => Ok(written?),

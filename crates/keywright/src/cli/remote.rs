@@ -127,19 +127,19 @@ impl Api {
             return if answer.status.is_success() {
                 Ok(Value::Null)
             } else {
-                Err(bare(&answer.status))
+                Err(bare(answer.status))
             };
         }
         let document = answer.document::<Value>();
         match document {
             Some(document) if answer.status.is_success() => Ok(document),
             Some(problem) => Err(refusal(answer.status, &problem)),
-            None => Err(bare(&answer.status)),
+            None => Err(bare(answer.status)),
         }
     }
 }
 
-fn bare(status: &StatusCode) -> Failure {
+fn bare(status: StatusCode) -> Failure {
     let what = format!("the server answered {status}");
     if status.is_server_error() { Failure::unreachable(what) } else { Failure::refused(what) }
 }

@@ -7,7 +7,7 @@ use keywright_protocol::resource::TokenFormat;
 use keywright_server::admin::document;
 use keywright_server::admin::operations::resources;
 use keywright_server::config::parse_duration;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Place;
 use super::backend::{Acting, Backend};
@@ -116,25 +116,31 @@ enum Store {
 
 impl Settings {
     /// The resource's document with what is given in it.
-    fn over(&self, mut known: Value) -> Result<Value, Failure> {
+    fn over(&self, known: Value) -> Result<Value, Failure> {
+        let mut members = match known {
+            Value::Object(members) => members,
+            _ => Map::new(),
+        };
+        let mut set = |name: &str, value: Value| drop(members.insert(name.to_owned(), value));
         if !self.scope.is_empty() {
             let scopes: Result<Vec<_>, _> =
                 self.scope.iter().map(|scope| resources::parse_scope(scope)).collect();
-            known["scopes"] = json!(scopes?);
+            set("scopes", json!(scopes?));
         }
         if let Some(format) = self.token_format {
-            known["token_format"] = json!(match format {
+            let format = match format {
                 Format::Jwt => TokenFormat::Jwt,
                 Format::Opaque => TokenFormat::Opaque,
-            });
+            };
+            set("token_format", json!(format));
         }
         if let Some(alg) = self.alg {
-            known["alg"] = json!(alg);
+            set("alg", json!(alg));
         }
         if let Some(lifetime) = self.lifetime {
-            known["lifetime_s"] = json!(lifetime.as_secs());
+            set("lifetime_s", json!(lifetime.as_secs()));
         }
-        Ok(known)
+        Ok(Value::Object(members))
     }
 }
 

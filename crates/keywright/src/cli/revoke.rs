@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::Place;
 use super::backend::{Acting, Backend, Local};
 use super::failure::Failure;
-use super::output::Output;
+use super::output::{Output, print};
 use super::remote::RemoteArgs;
 use super::{grant, session, token};
 
@@ -102,7 +102,7 @@ impl TargetArgs {
             return Ok(Target { kind, id });
         }
         if let Some(given) = self.token {
-            return Ok(token_target(&given, backend).await?);
+            return token_target(&given, backend).await;
         }
         let who = self.user.unwrap_or_default();
         Ok(Target { kind: "user", id: subject(backend, &who).await? })
@@ -257,15 +257,16 @@ fn show_radius(output: Output, target: &Target, radius: &Radius) -> Result<(), F
         (None, "signing_key") => "all that it signed".to_owned(),
         (None, _) => "not counted here".to_owned(),
     };
-    output.line(&format!("revoking {} {} would take", target.kind, target.id))?;
+    print(&format!("revoking {} {} would take", target.kind, target.id))?;
     for (what, count) in [
-        ("sessions", radius.sessions.to_string()),
-        ("grants", radius.grants.to_string()),
-        ("of users", radius.users.to_string()),
-        ("to clients", radius.clients.to_string()),
-        ("access tokens", tokens),
+        ("sessions", radius.sessions),
+        ("grants", radius.grants),
+        ("of users", radius.users),
+        ("to clients", radius.clients),
     ] {
-        output.line(&format!("  {what:<14} {count}"))?;
+        if count > 0 {
+            print(&format!("  {what:<14} {count}"))?;
+        }
     }
-    Ok(())
+    print(&format!("  access tokens  {tokens}"))
 }

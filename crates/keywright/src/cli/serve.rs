@@ -1,6 +1,7 @@
 //! `keywright serve`: the authorization server.
 
 use std::io::Write as _;
+use std::path::Path;
 
 use keywright_server::config::{DEFAULT_FILE, StoreUrl};
 use keywright_server::start::{self, ConfigSource};
@@ -17,7 +18,8 @@ pub(super) async fn run(place: Place) -> Result<(), Failure> {
     let config = load_config(&place)?;
     telemetry::init_logging(&config.telemetry);
     let first = is_first(&config);
-    let told = welcome(&config);
+    let configured = place.config.is_some() || Path::new(DEFAULT_FILE).exists();
+    let told = welcome(&config, configured);
     let app = open_app(config).await?;
     if first {
         std::io::stderr().write_all(told.as_bytes())?;
@@ -32,24 +34,34 @@ fn is_first(config: &Config) -> bool {
 }
 
 /// What somebody who has just started a server wants to know.
-fn welcome(config: &Config) -> String {
+fn welcome(config: &Config, configured: bool) -> String {
     let (issuer, data) = (&config.issuer, config.data_folder());
-    let configured = std::path::Path::new(DEFAULT_FILE).exists();
-    let advice = if configured {
-        ""
-    } else {
-        "  keywright init                       a file with every setting, explained\n"
-    };
+    let data = data.display();
+    let init = "  keywright init   # a file with every setting, explained\n";
+    let init = if configured { "" } else { init };
     format!(
         "\nThis is a new installation. Its data and its master key are in {data}: keep a copy of the\n\
-         key, without it the data is worth nothing.\n\n\
+         key elsewhere, without it the data is worth nothing.\n\n\
          \x20 issuer     {issuer}\n\
          \x20 discovery  {issuer}/.well-known/openid-configuration\n\n\
-         Next, in another terminal:\n\n\
-         {advice}\
+         Next, in another terminal:\n\n{init}\
          \x20 keywright resource create --identifier https://api.example.com --scope orders:read\n\
          \x20 keywright client create --grant-type client_credentials --scope orders:read\n\
-         \x20 keywright token get --client-id ID --client-secret SECRET --scope orders:read\n\n",
-        data = data.display()
+         \x20 keywright token get --client-id ID --client-secret SECRET --scope orders:read\n\n"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_first_start_says_what_is_next() {
+        let config = Config::parse("", Path::new("/srv/k/keywright.toml"), []).unwrap();
+        let text = welcome(&config, false);
+        for part in ["http://127.0.0.1:8080\n", "/srv/k/data", "keywright init", "token get"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        assert!(!welcome(&config, true).contains("keywright init"), "there is a file already");
+    }
 }

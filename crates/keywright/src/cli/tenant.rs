@@ -96,10 +96,7 @@ async fn create(
     };
     match backend {
         Backend::Remote(api) => {
-            let mut body = json!({ "name": name, "profile": profile });
-            if let Some(text) = display_name {
-                body["display_name"] = text.into();
-            }
+            let body = json!({ "name": name, "display_name": display_name, "profile": profile });
             api.post(&["tenants"], Some(&body)).await
         }
         Backend::Store(local) => {

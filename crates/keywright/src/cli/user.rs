@@ -122,14 +122,13 @@ async fn create(backend: &Backend, args: NewUserArgs) -> Result<Value, Failure> 
     let claims = Map::from_iter(claim);
     match backend {
         Backend::Remote(api) => {
-            let mut body = json!({ "username": username, "claims": claims });
-            if let Some(email) = email {
-                body["email"] = email.into();
-                body["email_verified"] = email_verified.into();
-            }
-            if let Some(password) = password {
-                body["password"] = password.expose().as_str().into();
-            }
+            let body = json!({
+                "username": username,
+                "email": email,
+                "email_verified": email_verified,
+                "claims": claims,
+                "password": password.as_ref().map(|password| password.expose().as_str()),
+            });
             api.post(&["users"], Some(&body)).await
         }
         Backend::Store(local) => {

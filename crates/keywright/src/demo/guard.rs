@@ -80,11 +80,10 @@ impl Guard {
         let metadata = format!("{}/.well-known/oauth-protected-resource", self.resource);
         let mut challenge = format!("Bearer resource_metadata=\"{metadata}\"");
         if let Some(error) = error {
-            challenge
-                .push_str(&format!(", error=\"{error}\", error_description=\"{description}\""));
+            challenge.extend([", error=\"", error, "\", error_description=\"", description, "\""]);
         }
         if let Denied::Scope(scope) = denied {
-            challenge.push_str(&format!(", scope=\"{scope}\""));
+            challenge.extend([", scope=\"", scope, "\""]);
         }
         let body = json!({ "error": error.unwrap_or("unauthorized"),
             "error_description": description });

@@ -105,8 +105,6 @@ impl Gardener<'_> {
         metadata: Value,
         remembered: Option<String>,
     ) -> Result<ClientCredentials, Failure> {
-        let mut metadata = metadata;
-        metadata["client_id"] = json!(id);
         let metadata = ClientMetadata::parse(metadata.to_string().as_bytes())
             .map_err(|error| Failure::refused(error.to_string()))?;
         let made = match clients::show(self.app, &self.operator, id).await {
@@ -144,6 +142,7 @@ impl Gardener<'_> {
 
 fn machine_metadata() -> Value {
     json!({
+        "client_id": MACHINE,
         "client_name": "Demo machine",
         "grant_types": ["client_credentials"],
         "response_types": [],
@@ -153,6 +152,7 @@ fn machine_metadata() -> Value {
 
 fn web_metadata(api_url: &str) -> Value {
     json!({
+        "client_id": WEB,
         "client_name": "Demo Orders",
         "client_uri": api_url,
         "redirect_uris": [format!("{api_url}/callback")],

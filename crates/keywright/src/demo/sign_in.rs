@@ -10,14 +10,13 @@ use keywright_protocol::client::metadata::SIGNING_ALGORITHMS;
 use keywright_protocol::time::Timestamp;
 use keywright_server::App;
 use keywright_server::environment::random;
-use serde_json::Value;
 
-use crate::peer::{ClientCredentials, Grant, Http, KeyCache, Metadata, request_token};
+use crate::peer::{ClientCredentials, Grant, Http, KeyCache, Metadata, Tokens, request_token};
 
 /// What the application asks for.
 const SCOPE: &str = "openid profile email orders:read";
 /// How long a person may take.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_mins(10);
 /// Sign-ins under way at once; the oldest makes room.
 const PENDING_MAX: usize = 64;
 
@@ -105,9 +104,9 @@ impl SignIn {
         }
         let code = value("code").ok_or("the answer holds no code")?;
         let tokens = self.redeem(code, &pending.verifier).await?;
-        let text = |name: &str| tokens[name].as_str().ok_or(format!("the answer has no {name}"));
-        let id_claims = self.verify_id_token(text("id_token")?, &pending.nonce).await?;
-        Ok(SignedIn { id_claims, access_token: text("access_token")?.to_owned() })
+        let id_token = tokens.text("id_token").ok_or("the answer has no ID token")?;
+        let id_claims = self.verify_id_token(id_token, &pending.nonce).await?;
+        Ok(SignedIn { id_claims, access_token: tokens.access_token })
     }
 
     /// Calls the API with a token, over HTTP like any other caller.
@@ -128,7 +127,7 @@ impl SignIn {
         Some(pending.swap_remove(at))
     }
 
-    async fn redeem(&self, code: &str, verifier: &str) -> Result<Value, String> {
+    async fn redeem(&self, code: &str, verifier: &str) -> Result<Tokens, String> {
         let pairs = [
             ("grant_type", "authorization_code"),
             ("code", code),

@@ -35,7 +35,7 @@ pub(super) async fn obtain_token(
     let scope = format!("{READ} {WRITE}");
     let pairs = [("grant_type", "client_credentials"), ("scope", scope.as_str())];
     match request_token(http, &metadata.token_endpoint, client, &pairs).await? {
-        Grant::Granted(answer) => Ok(answer["access_token"].as_str().unwrap_or_default().into()),
+        Grant::Granted(tokens) => Ok(tokens.access_token),
         Grant::Refused(why) => Err(Failure::refused(format!("the token request failed: {why}"))),
     }
 }

@@ -14,12 +14,25 @@ pub(crate) struct ClientCredentials {
 }
 
 /// How the token endpoint answered.
-#[derive(Debug)]
 pub(crate) enum Grant {
-    /// RFC 6749 §5.1: the whole response.
-    Granted(Value),
+    /// RFC 6749 §5.1.
+    Granted(Tokens),
     /// RFC 6749 §5.2: the code and what there is of a description.
     Refused(String),
+}
+
+/// A token response.
+pub(crate) struct Tokens {
+    pub(crate) access_token: String,
+    /// All of it.
+    pub(crate) document: Value,
+}
+
+impl Tokens {
+    /// A member that is text.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.document.get(name)?.as_str()
+    }
 }
 
 /// Asks for tokens.
@@ -37,10 +50,10 @@ pub(crate) async fn request_token(
     headers.insert(header::AUTHORIZATION, authorization);
     let answer = http.send(Method::POST, endpoint, headers, body).await?;
     let document: Value = answer.document().unwrap_or_default();
-    if answer.status == StatusCode::OK && document["access_token"].is_string() {
-        return Ok(Grant::Granted(document));
+    let word = |name: &str| document.get(name).and_then(Value::as_str).map(str::to_owned);
+    if let Some(access_token) = word("access_token").filter(|_| answer.status == StatusCode::OK) {
+        return Ok(Grant::Granted(Tokens { access_token, document }));
     }
-    let word = |name: &str| document[name].as_str().map(str::to_owned);
     let code = word("error").unwrap_or_else(|| format!("status {}", answer.status.as_u16()));
     Ok(Grant::Refused(match word("error_description") {
         Some(description) => format!("{code}: {description}"),

@@ -6,9 +6,9 @@ use crate::cli::Place;
 use crate::cli::backend::load_config;
 use crate::cli::failure::Failure;
 use crate::cli::input::read_secret;
-use crate::cli::output::Output;
+use crate::cli::output::{Output, print};
 use crate::cli::remote::RemoteArgs;
-use crate::peer::{ClientCredentials, Grant, Http, Issuer, Metadata, request_token};
+use crate::peer::{ClientCredentials, Grant, Http, Issuer, Metadata, Tokens, request_token};
 
 /// The variable that can hold the secret of `--client-secret`.
 const SECRET_VARIABLE: &str = "KEYWRIGHT_CLIENT_SECRET";
@@ -47,7 +47,7 @@ pub(super) async fn run(place: &Place, remote: &RemoteArgs, args: GetArgs) -> Re
     }
     pairs.extend(args.resource.iter().map(|resource| ("resource", resource.as_str())));
     match request_token(&http, &metadata.token_endpoint, &client, &pairs).await? {
-        Grant::Granted(answer) => show(Output { json: place.json }, &answer),
+        Grant::Granted(tokens) => show(Output { json: place.json }, &tokens),
         Grant::Refused(why) => Err(Failure::refused(why)),
     }
 }
@@ -61,13 +61,13 @@ fn issuer(place: &Place, remote: &RemoteArgs) -> Result<Issuer, Failure> {
     place.issuer_below(&root).parse().map_err(Failure::usage)
 }
 
-fn show(output: Output, answer: &Value) -> Result<(), Failure> {
+fn show(output: Output, tokens: &Tokens) -> Result<(), Failure> {
     if output.json {
-        return output.show(answer);
+        return output.show(&tokens.document);
     }
     // Alone on standard output, so that it can be used in `$( )`.
-    output.line(answer.get("access_token").and_then(Value::as_str).unwrap_or_default())?;
-    let lives = answer.get("expires_in").and_then(Value::as_i64).unwrap_or_default();
-    let scope = answer.get("scope").and_then(Value::as_str).unwrap_or("no scope");
+    print(&tokens.access_token)?;
+    let lives = tokens.document.get("expires_in").and_then(Value::as_i64).unwrap_or_default();
+    let scope = tokens.text("scope").unwrap_or("no scope");
     output.hint(&format!("lives {lives} s, allows {scope}"))
 }

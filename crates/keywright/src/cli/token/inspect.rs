@@ -16,7 +16,7 @@ use crate::cli::Place;
 use crate::cli::backend::Local;
 use crate::cli::explain::show_checks;
 use crate::cli::failure::{Failure, Status};
-use crate::cli::output::{Output, time};
+use crate::cli::output::{Output, print, time};
 use crate::cli::remote::RemoteArgs;
 use crate::peer::{Http, Issuer, KeyCache, Metadata};
 
@@ -65,9 +65,9 @@ async fn inspect_here(local: &Local, output: Output, token: &str) -> Result<(), 
         output.show(&document)?;
     } else {
         let checks = document.get("checks").and_then(Value::as_array).cloned();
-        show_checks(output, &checks.unwrap_or_default())?;
+        show_checks(&checks.unwrap_or_default())?;
         if let Some(claims) = document.get("claims").filter(|claims| claims.is_object()) {
-            output.line("")?;
+            print("")?;
             output.show(claims)?;
         }
     }
@@ -164,12 +164,12 @@ impl Inspector<'_> {
     ) -> Result<Result<(), JwsError>, Failure> {
         let metadata = Metadata::load(&self.http, issuer).await?;
         let keys = KeyCache::new(self.http.clone(), metadata.jwks_uri);
-        Ok(keys.verify(token, &SIGNING_ALGORITHMS, self.now()).await?.map(drop))
+        Ok(keys.verify(token, &SIGNING_ALGORITHMS, SystemEnvironment.now()).await?.map(drop))
     }
 
     fn judge_claims(&self, verdict: &mut Verdict, jws: &UnverifiedJws<'_>, resource: Option<&str>) {
         judge_audience(verdict, resource);
-        judge_times(verdict, self.now());
+        judge_times(verdict, SystemEnvironment.now());
         let kid = jws.header().kid.as_deref();
         match (AccessClaims::parse(jws.unverified_payload()), &self.local) {
             (Ok(claims), Some(local)) => {
@@ -190,10 +190,6 @@ impl Inspector<'_> {
                 verdict.note("revoked", Mark::NotReached, "this is no access token");
             }
         }
-    }
-
-    fn now(&self) -> Timestamp {
-        SystemEnvironment.now()
     }
 }
 

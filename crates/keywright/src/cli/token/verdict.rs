@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::cli::failure::Failure;
-use crate::cli::output::{Output, cell, plain, time};
+use crate::cli::output::{Output, cell, plain, print, time};
 use keywright_protocol::time::Timestamp;
 
 /// How a check ended.
@@ -42,13 +42,17 @@ impl Verdict {
 
     /// Prints all of it; a token that is not good is a finding.
     pub(super) fn show(&self, output: Output) -> Result<(), Failure> {
-        let failed = self.checks.iter().find(|check| check.mark == Mark::Failed);
+        let judged = self.judged();
         if output.json {
-            output.show(&self.document(failed.is_none()))?;
+            output.show(&self.document(judged.is_ok()))?;
         } else {
-            self.print(output)?;
+            self.print_lines()?;
         }
-        match failed {
+        judged
+    }
+
+    fn judged(&self) -> Result<(), Failure> {
+        match self.checks.iter().find(|check| check.mark == Mark::Failed) {
             Some(check) => {
                 let why = format!("the token is not good: {}: {}", check.name, check.detail);
                 Err(Failure::refused(why))
@@ -70,22 +74,22 @@ impl Verdict {
         json!({ "good": good, "checks": checks, "header": self.header, "claims": self.claims })
     }
 
-    fn print(&self, output: Output) -> Result<(), Failure> {
+    fn print_lines(&self) -> Result<(), Failure> {
         for check in &self.checks {
             let mark = match check.mark {
                 Mark::Failed => "FAILED",
                 Mark::NotReached => "-",
                 Mark::Passed => "ok",
             };
-            output.line(&format!("{mark:<7} {:<10} {}", check.name, plain(&check.detail)))?;
+            print(&format!("{mark:<7} {:<10} {}", check.name, plain(&check.detail)))?;
         }
         for (title, members) in [("header", &self.header), ("claims", &self.claims)] {
             if members.is_empty() {
                 continue;
             }
-            output.line(&format!("\n{title}"))?;
+            print(&format!("\n{title}"))?;
             for (name, value) in members {
-                output.line(&format!("  {:<12} {}", plain(name), shown(name, value)))?;
+                print(&format!("  {:<12} {}", plain(name), shown(name, value)))?;
             }
         }
         Ok(())
@@ -112,11 +116,11 @@ mod tests {
     fn a_failed_check_is_a_finding() {
         let mut verdict = Verdict::default();
         verdict.judge("exp", true, "later");
-        assert!(verdict.show(Output { json: true }).is_ok());
+        assert!(verdict.judged().is_ok());
         verdict.note("revoked", Mark::NotReached, "no store at hand");
-        assert!(verdict.show(Output { json: true }).is_ok(), "not a finding");
+        assert!(verdict.judged().is_ok(), "not a finding");
         verdict.judge("aud", false, "another API");
-        let failure = verdict.show(Output { json: true }).unwrap_err();
+        let failure = verdict.judged().unwrap_err();
         assert_eq!(failure.status, Status::Refused);
         assert!(failure.to_string().contains("aud: another API"), "{failure}");
     }
