@@ -1,5 +1,6 @@
 //! `keywright audit`: what happened, and the proof that nobody edited it.
 
+use keywright_protocol::limits::PAGE_ROWS_MAX;
 use keywright_server::admin::document;
 use keywright_server::admin::operations::audit::{self, AuditFilter, Verification};
 use keywright_store::audit::StoredEvent;
@@ -26,7 +27,7 @@ enum AuditCommand {
     /// Show the latest events
     Tail {
         /// How many
-        #[arg(short = 'n', long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=500))]
+        #[arg(short = 'n', long, default_value_t = 20, value_parser = count)]
         count: u32,
     },
     /// Recompute the hash chain
@@ -154,6 +155,11 @@ async fn verify(local: &Local, output: Output) -> Result<(), Failure> {
                 .hint("compare it with an export that is kept elsewhere"))
         }
     }
+}
+
+fn count(raw: &str) -> Result<u32, String> {
+    let count = raw.parse().ok().filter(|count| (1..=PAGE_ROWS_MAX).contains(count));
+    count.ok_or_else(|| format!("a number from 1 to {PAGE_ROWS_MAX}"))
 }
 
 fn query(filter: &AuditFilter) -> [(&'static str, Option<&str>); 8] {

@@ -40,8 +40,8 @@ fn welcome(config: &Config, configured: bool) -> String {
     let init = "  keywright init   # a file with every setting, explained\n";
     let init = if configured { "" } else { init };
     format!(
-        "\nThis is a new installation. Its data and its master key are in {data}: keep a copy of the\n\
-         key elsewhere, without it the data is worth nothing.\n\n\
+        "\nThis is a new installation. Its data and its master key are in {data}.\n\
+         Keep a copy of the key elsewhere: without it the data is worth nothing.\n\n\
          \x20 issuer     {issuer}\n\
          \x20 discovery  {issuer}/.well-known/openid-configuration\n\n\
          Next, in another terminal:\n\n{init}\

@@ -1,7 +1,7 @@
 //! "Is this access token good?", as any API would answer it: RFC 9068 §4 and RFC 6750 §3.
 //!
-//! Keys come from the issuer's metadata over HTTP. What is revoked is looked up in the memory of
-//! the server that runs in the same process, so a revoked token is dead at once and no call is made.
+//! Keys come from the issuer over HTTP. What is revoked is looked up in the memory of the server
+//! that runs in the same process: a revoked token is dead at once, and no call is made.
 
 use std::sync::Arc;
 
