@@ -32,8 +32,8 @@ pub enum RedirectUriError {
     /// Plain http is for loopback only.
     #[error("must be https, or http on a loopback address, or a private scheme with a dot in it")]
     Scheme,
-    /// No host.
-    #[error("must name a host")]
+    /// No host, or one with a wildcard in it.
+    #[error("must name one host, without wildcards")]
     Host,
     /// Longer than the limit.
     #[error("is too long")]
@@ -118,7 +118,12 @@ pub fn origin_of(text: &str) -> Option<String> {
 }
 
 fn require_host(uri: &Uri<&str>) -> Result<(), RedirectUriError> {
-    let named = uri.authority().is_some_and(|a| !a.host().is_empty());
+    // A name of DNS or an address literal: no wildcard, no percent-encoding, nothing clever.
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+    let named = uri.authority().is_some_and(|a| match a.host_parsed() {
+        Host::RegName(name) => !name.is_empty() && name.as_str().bytes().all(plain),
+        _ => true,
+    });
     if named { Ok(()) } else { Err(RedirectUriError::Host) }
 }
 
@@ -191,6 +196,8 @@ mod tests {
             ("javascript:alert(1)", RedirectUriError::Scheme),
             ("data:text/html,x", RedirectUriError::Scheme),
             ("https:///cb", RedirectUriError::Host),
+            ("https://*.example/cb", RedirectUriError::Host),
+            ("https://a%2eexample/cb", RedirectUriError::Host),
             ("https://a\\b/", RedirectUriError::NotAbsolute),
             ("https://a/ b", RedirectUriError::NotAbsolute),
         ] {

@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::environment::SharedEnvironment;
 use crate::error::ServerFault;
 use crate::explain::Notebook;
-use crate::keys::lifecycle::{self, KeySchedule};
+use crate::keys::lifecycle::{self, KeySchedule, Thoroughness};
 use crate::keys::{KeyRing, MasterKey};
 use crate::metrics::Metrics;
 use crate::outbound::Outbound;
@@ -223,12 +223,16 @@ impl App {
     }
 
     /// Makes the keys that a tenant's clients and resources ask for; keeps the rest in time.
-    pub async fn maintain_keys(&self, tenant: &TenantState) -> Result<(), ServerFault> {
+    pub async fn maintain_keys(
+        &self,
+        tenant: &TenantState,
+        thoroughness: Thoroughness,
+    ) -> Result<(), ServerFault> {
         let (id, now) = (tenant.id(), self.now());
         let algorithms = algorithms_asked(tenant);
-        let schedule = self.key_schedule(tenant);
+        let work = (self.key_schedule(tenant), thoroughness);
         let changed =
-            lifecycle::maintain(&self.store, &self.master, &id, &algorithms, schedule, now).await?;
+            lifecycle::maintain(&self.store, &self.master, &id, &algorithms, work, now).await?;
         if changed || tenant.keys.load().is_stale(now) {
             self.load_keys(tenant).await?;
         }
@@ -269,7 +273,7 @@ impl App {
             let (own, others) = clients.into_iter().partition(|c| c.tenant == tenant.id);
             clients = others;
             let state = Arc::new(self.build_tenant(tenant, own).await?);
-            self.maintain_keys(&state).await?;
+            self.maintain_keys(&state, Thoroughness::Signing).await?;
             loaded.insert(state.id(), state);
         }
         self.tenants.store(Arc::new(loaded));
@@ -338,13 +342,13 @@ impl App {
         match &entry.changed {
             Changed::Client(id) => {
                 tenant.put_client(id, self.store.load_client(&entry.tenant, id).await?);
-                self.maintain_keys(&tenant).await
+                self.maintain_keys(&tenant, Thoroughness::Signing).await
             }
             Changed::Keys => self.load_keys(&tenant).await,
             Changed::Resources => {
                 let resources = self.store.list_resources(&entry.tenant).await?;
                 tenant.put_catalog(ResourceCatalog::new(resources));
-                self.maintain_keys(&tenant).await
+                self.maintain_keys(&tenant, Thoroughness::Signing).await
             }
             Changed::Tenant => self.load_tenant(&entry.tenant).await,
         }
@@ -361,7 +365,7 @@ impl App {
         let clients = self.store.all_clients().await?;
         let own = clients.into_iter().filter(|c| c.tenant == *id).collect();
         let state = Arc::new(self.build_tenant(tenant, own).await?);
-        self.maintain_keys(&state).await?;
+        self.maintain_keys(&state, Thoroughness::Signing).await?;
         self.tenants.rcu(|tenants| {
             let mut tenants = HashMap::clone(tenants);
             tenants.insert(id.clone(), Arc::clone(&state));

@@ -161,9 +161,7 @@ impl Mint<'_> {
     ) -> Result<Secret<String>, ServerFault> {
         let payload = serde_json::to_vec(claims)?;
         let text = match plan.target.format {
-            TokenFormat::Jwt => {
-                self.sign(plan.target.alg, Some(access_token::TYP), &payload)?
-            }
+            TokenFormat::Jwt => self.sign(plan.target.alg, Some(access_token::TYP), &payload)?,
             TokenFormat::Opaque => {
                 let aad = self.tenant.issuer.as_bytes();
                 let sealed = self.tenant.secrets.opaque.seal(aad, &payload)?;

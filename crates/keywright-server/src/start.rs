@@ -93,6 +93,9 @@ async fn open_sqlite(path: PathBuf) -> Result<Arc<SqliteStore>, StartError> {
 /// Opens the store and what is in it; nothing listens yet. On the very first start the master key
 /// is made beside the store.
 pub async fn open_app(config: Config) -> Result<Arc<App>, StartError> {
+    let folder = config.data_folder();
+    std::fs::create_dir_all(&folder)
+        .map_err(|e| StoreFault::Unavailable(format!("{}: {e}", folder.display())))?;
     config.ensure_master_key().map_err(|error| StartError::Config(error.to_string()))?;
     let environment = Arc::new(SystemEnvironment);
     match config.store.url.clone() {

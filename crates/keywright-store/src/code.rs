@@ -6,6 +6,7 @@ use keywright_protocol::grant::StoredGrant;
 use keywright_protocol::grant::authorization_code::StoredCode;
 use keywright_protocol::id::{Jti, TenantId};
 use keywright_protocol::revocation::RevocationEntry;
+use keywright_protocol::scope::ScopeSet;
 use keywright_protocol::time::Timestamp;
 use keywright_protocol::token::CodeHash;
 use keywright_protocol::wire::response::Receipt;
@@ -53,7 +54,9 @@ pub struct IssueCode {
     pub hash: CodeHash,
     /// The code; its `grant` is the one below.
     pub code: StoredCode,
-    /// The whole consent of this user to this client, old and new together.
+    /// What the user had granted to the client when this was judged; the commit compares it.
+    pub granted_before: Option<ScopeSet>,
+    /// The whole consent of this user to this client as it shall be.
     pub grant: StoredGrant,
     /// Events, and the moment.
     pub record: Record,

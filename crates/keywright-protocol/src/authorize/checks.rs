@@ -68,11 +68,12 @@ const GRID: [(&str, Check, &[Entry]); 14] = [
     ("response_type is code", check_response_type, AR),
     ("client may use codes", check_grant_type, AR),
     ("PKCE", check_pkce, AR),
-    ("scope and resource", check_scope, AR),
     ("nonce", check_nonce, AR),
     ("prompt and max_age", check_prompt, AR),
     ("id_token_hint", check_hint, AR),
     ("hints", check_hints, AR),
+    // Last, so that all else is known when this must wait for a sign-in.
+    ("scope and resource", check_scope, AR),
 ];
 
 /// The names of the rows, in order, for `explain`.
@@ -96,7 +97,7 @@ pub fn check(
     let mut draft = Draft::default();
     for (_, check, entries) in GRID {
         if entries.contains(&entry) {
-            check(params, context, &mut draft).map_err(|error| refuse(&draft, error))?;
+            check(params, context, &mut draft).map_err(|error| refuse(&mut draft, error))?;
         }
     }
     let missing = AuthorizeError::UnknownClient;
@@ -104,10 +105,13 @@ pub fn check(
 }
 
 /// RFC 6749 §4.1.2.1: without a proven redirect URI, the person is told and nobody else.
-fn refuse(draft: &Draft, error: AuthorizeError) -> Refusal {
-    match &draft.target {
-        Some(target) => Refusal::Redirect(target.clone(), error),
-        None => Refusal::Page(error),
+fn refuse(draft: &mut Draft, error: AuthorizeError) -> Refusal {
+    match (draft.target.take(), draft.request.take()) {
+        (Some(_), Some(request)) if error.is_about_permission() => {
+            Refusal::Withheld(Box::new(request), error)
+        }
+        (Some(target), _) => Refusal::Redirect(target, error),
+        (None, _) => Refusal::Page(error),
     }
 }
 

@@ -80,6 +80,11 @@ impl AuthorizeError {
         }
     }
 
+    /// Whether it tells what the client may ask for, rather than that the request is malformed.
+    pub const fn is_about_permission(&self) -> bool {
+        matches!(self, Self::ScopeNotAllowed | Self::ResourceUnknown)
+    }
+
     /// All checks of an authorization request, in order.
     pub fn checks(&self) -> impl Iterator<Item = &'static str> {
         let before = std::iter::once("request is well-formed");

@@ -74,10 +74,13 @@ pub struct AuthorizationRequest {
 }
 
 /// A refused request, and who is told.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Refusal {
     /// The person, on a page: client or redirect URI are not to be trusted.
     Page(AuthorizeError),
     /// The client, by redirect.
     Redirect(ResponseTarget, AuthorizeError),
+    /// The client, but only once somebody has signed in: what a client may ask for is nobody
+    /// else's business, and a stranger is not sent on (RFC 9700 §4.11.2).
+    Withheld(Box<AuthorizationRequest>, AuthorizeError),
 }

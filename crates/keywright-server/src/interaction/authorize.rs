@@ -10,7 +10,7 @@ use keywright_protocol::audit::{Actor, EventType, Record};
 use keywright_protocol::authorize::checks::{Entry, GridContext, Hint, check};
 use keywright_protocol::authorize::prompt::{Situation, Step, next_step};
 use keywright_protocol::authorize::{
-    AuthorizationRequest, AuthorizeError, Refusal, ResponseMode, ResponseTarget,
+    AuthorizationRequest, AuthorizeError, Prompt, Refusal, ResponseMode, ResponseTarget,
 };
 use keywright_protocol::client::metadata::SIGNING_ALGORITHMS;
 use keywright_protocol::grant::StoredGrant;
@@ -31,7 +31,7 @@ use crate::error::{Refused, ServerFault};
 use crate::interaction::cookie::session_token;
 use crate::interaction::flow::{Browser, Flow, FlowError, FlowKind};
 use crate::interaction::page::{
-    Policy, error_page, error_page_with, fault_page, html, remember_browser, see_other, site, texts,
+    Policy, error_page, fault_page, html, remember_browser, see_other, site, texts,
 };
 use crate::page::{FORM_POST_SCRIPT_CSP, FormPostPage};
 use crate::router::Ctx;
@@ -44,9 +44,6 @@ pub enum Stopped {
     Fault(ServerFault),
     /// The flow cannot go on in this browser.
     Flow(FlowError),
-    /// The grid refused, and nobody is signed in: RFC 9700 §4.11.2 asks not to send a stranger on
-    /// by a request that was never good. The person sees why, and who would be told.
-    Interstitial(String, ResponseTarget, AuthorizeError),
     /// The grid refused.
     Refusal(Refusal),
 }
@@ -188,11 +185,8 @@ impl<'a> Visit<'a> {
         let session = self.session().await?;
         let request = match check(&params, &context, entry) {
             Ok(request) => request,
-            Err(Refusal::Redirect(target, error))
-                if session.is_none() && params.one("prompt") != Ok(Some("none")) =>
-            {
-                let name = client.as_ref().map(|loaded| loaded.client.display_name().to_owned());
-                return Err(Stopped::Interstitial(name.unwrap_or_default(), target, error));
+            Err(Refusal::Withheld(request, error)) => {
+                return self.withhold(*request, error, client, session);
             }
             Err(refusal) => return Err(refusal.into()),
         };
@@ -212,6 +206,22 @@ impl<'a> Visit<'a> {
         };
         let step = next_step(&request, situation);
         Ok(Passed { request, client, session, grant, step })
+    }
+
+    /// A refusal that only a signed-in person's browser may carry to the client.
+    fn withhold(
+        &self,
+        request: AuthorizationRequest,
+        error: AuthorizeError,
+        client: Option<Arc<LoadedClient>>,
+        session: Option<Session>,
+    ) -> Result<Passed, Stopped> {
+        match client {
+            Some(client) if session.is_none() && request.prompt != Prompt::None => {
+                Ok(Passed { request, client, session: None, grant: None, step: Step::Login })
+            }
+            _ => Err(Refusal::Redirect(request.target, error).into()),
+        }
     }
 
     async fn session(&self) -> Result<Option<Session>, Stopped> {
@@ -324,6 +334,7 @@ impl<'a> Visit<'a> {
             tenant: ctx.origin.tenant.clone(),
             hash: code.hash(),
             code: stored,
+            granted_before: before.map(|grant| grant.scope.clone()),
             grant,
             record: Record::of(event),
         }
@@ -341,7 +352,8 @@ fn respond(
         return see_other(&response.redirect(&target.redirect_uri));
     }
     let text = texts(headers, None);
-    let fields: Vec<(&str, &str)> = response.params().iter().map(|(n, v)| (*n, v.as_str())).collect();
+    let fields: Vec<(&str, &str)> =
+        response.params().iter().map(|(n, v)| (*n, v.as_str())).collect();
     let site = site(ctx);
     let page =
         FormPostPage { text, site: &site, redirect_uri: &target.redirect_uri, fields: &fields };
@@ -362,15 +374,14 @@ pub fn stop(ctx: &Ctx, headers: &HeaderMap, stopped: &Stopped) -> Response {
     match stopped {
         Stopped::Fault(fault) => fault_page(ctx, headers, fault),
         Stopped::Flow(error) => error_page(ctx, headers, error.wire()),
-        Stopped::Interstitial(name, target, error) => {
-            note(ctx, error);
-            let response = AuthorizationResponse::error(target, error, ctx.issuer());
-            let back = response.redirect(&target.redirect_uri);
-            error_page_with(ctx, headers, WireError::from(error), Some((name, &back)))
-        }
         Stopped::Refusal(Refusal::Page(error)) => {
             note(ctx, error);
             error_page(ctx, headers, WireError::from(error))
+        }
+        Stopped::Refusal(Refusal::Withheld(request, error)) => {
+            note(ctx, error);
+            let response = AuthorizationResponse::error(&request.target, error, ctx.issuer());
+            respond(ctx, headers, &request.target, &response)
         }
         Stopped::Refusal(Refusal::Redirect(target, error)) => {
             note(ctx, error);

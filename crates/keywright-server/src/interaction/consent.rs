@@ -39,7 +39,7 @@ pub async fn submit(ctx: Ctx, request: Request<Body>) -> Response {
     let submitted = async {
         let body = read_body(body).await.map_err(|_| RequestError::TooLarge("request"))?;
         let params = Params::parse_page(&body)?;
-        check_csrf(&ctx, &browser, PAGE, &params)?;
+        check_csrf(&ctx, &parts.headers, (&browser, PAGE), &params)?;
         let visit = Visit::from_params(&ctx, &parts.headers, &browser, &params)?;
         let passed = visit.pass(Entry::Resume).await?;
         // Signed out meanwhile, or the request wants a fresher sign-in.

@@ -3,6 +3,7 @@
 use http::HeaderMap;
 use keywright_jose::{base64url_decode, base64url_encode, hmac_sha256, sha256};
 use keywright_protocol::limits::INTERACTION_LIFETIME;
+use keywright_protocol::redirect_uri::origin_of;
 use keywright_protocol::secret::Secret;
 use keywright_protocol::time::Timestamp;
 use keywright_protocol::wire::{Params, WireError, error::ErrorCode};
@@ -137,13 +138,16 @@ pub fn csrf(ctx: &Ctx, browser: &Browser, page: &str, flow: &str) -> String {
     base64url_encode(&hmac_sha256(&ctx.tenant.secrets.csrf, &parts.concat()))
 }
 
-/// Checks the token of a posted form.
+/// Checks that a posted form is ours: by its token, and by what the browser says of its origin.
 pub fn check_csrf(
     ctx: &Ctx,
-    browser: &Browser,
-    page: &str,
+    headers: &HeaderMap,
+    (browser, page): (&Browser, &str),
     params: &Params,
 ) -> Result<(), FlowError> {
+    if comes_from_elsewhere(ctx, headers) {
+        return Err(FlowError::Foreign);
+    }
     let sent = params.one("csrf").ok().flatten().unwrap_or_default();
     let flow = params.one("flow").ok().flatten().unwrap_or_default();
     let expected = csrf(ctx, browser, page, flow);
@@ -152,4 +156,15 @@ pub fn check_csrf(
     } else {
         Err(FlowError::Foreign)
     }
+}
+
+/// What Fetch Metadata and `Origin` say; pages without referrer have the origin `null`.
+fn comes_from_elsewhere(ctx: &Ctx, headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).map(|value: &http::HeaderValue| value.to_str());
+    let site = text("sec-fetch-site");
+    let foreign_site = site.is_some_and(|s| !matches!(s, Ok("same-origin" | "none")));
+    let own = origin_of(ctx.issuer());
+    let origin = text("origin").map(Result::ok);
+    let foreign_origin = origin.is_some_and(|o| o != own.as_deref() && o != Some("null"));
+    foreign_site || foreign_origin
 }

@@ -77,10 +77,9 @@ pub async fn confirm(ctx: Ctx, request: Request<Body>) -> Response {
     let confirmed = async {
         let body = read_body(body).await.map_err(|_| Stopped::Refused("the form is too large"))?;
         let params = Params::parse_page(&body).map_err(Stopped::Request)?;
-        check_csrf(&ctx, &browser, PAGE, &params).map_err(Stopped::Flow)?;
+        check_csrf(&ctx, &parts.headers, (&browser, PAGE), &params).map_err(Stopped::Flow)?;
         let sealed = params.one("flow").map_err(Stopped::Request)?.unwrap_or_default();
-        let flow =
-            Flow::open(&ctx, sealed, FlowKind::Logout, &browser).map_err(Stopped::Flow)?;
+        let flow = Flow::open(&ctx, sealed, FlowKind::Logout, &browser).map_err(Stopped::Flow)?;
         let verified = verify(&ctx, &flow.query)?;
         if params.one("decision").map_err(Stopped::Request)? != Some("confirm") {
             return Ok(see_other(&format!("{}/", ctx.issuer())));
@@ -120,9 +119,10 @@ fn verify(ctx: &Ctx, query: &str) -> Result<Verified, Stopped> {
     let params = Params::parse(query.as_bytes()).map_err(Stopped::Request)?;
     let request = LogoutRequest::parse(&params).map_err(Stopped::Request)?;
     let hint = match &request.unverified_id_token_hint {
-        Some(text) => Some(open_id_token(ctx, text).ok_or(Stopped::Refused(
-            "id_token_hint is not an ID token of this server",
-        ))?),
+        Some(text) => Some(
+            open_id_token(ctx, text)
+                .ok_or(Stopped::Refused("id_token_hint is not an ID token of this server"))?,
+        ),
         None => None,
     };
     let hinted = hint.as_ref().and_then(|claims| claims.str("aud").ok().flatten());
@@ -132,7 +132,8 @@ fn verify(ctx: &Ctx, query: &str) -> Result<Verified, Stopped> {
         }
         (named, hinted) => named.or(hinted),
     };
-    let client = named.and_then(|id| ClientId::parse(id).ok()).and_then(|id| ctx.tenant.client(&id));
+    let client =
+        named.and_then(|id| ClientId::parse(id).ok()).and_then(|id| ctx.tenant.client(&id));
     let redirect = match &request.post_logout_redirect_uri {
         Some(uri) => Some(verify_redirect(uri, client.as_deref(), request.state.as_deref())?),
         None => None,
@@ -145,9 +146,8 @@ fn verify_redirect(
     client: Option<&LoadedClient>,
     state: Option<&str>,
 ) -> Result<String, Stopped> {
-    let client = client.ok_or(Stopped::Refused(
-        "post_logout_redirect_uri needs id_token_hint or client_id",
-    ))?;
+    let client = client
+        .ok_or(Stopped::Refused("post_logout_redirect_uri needs id_token_hint or client_id"))?;
     let registered = &client.client.metadata.post_logout_redirect_uris;
     if !registered.iter().any(|known| known.matches(uri)) {
         return Err(Stopped::Refused("post_logout_redirect_uri is not registered for this client"));

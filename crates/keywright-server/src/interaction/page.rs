@@ -53,7 +53,7 @@ impl Policy {
         // too: any https address may follow, and the client's own where that is not https.
         let leads_to = self.leads_to.as_ref().map(|s| format!(" https: {s}")).unwrap_or_default();
         format!(
-            "default-src 'none'; style-src 'self'; img-src 'self' data: https:; base-uri 'none'; \
+            "default-src 'none'; style-src 'self'; img-src 'self' https:; base-uri 'none'; \
              frame-ancestors 'none'; form-action 'self'{leads_to}{script}"
         )
     }
@@ -79,16 +79,6 @@ pub fn site(ctx: &Ctx) -> String {
 
 /// The error page: never a redirect.
 pub fn error_page(ctx: &Ctx, headers: &HeaderMap, wire: WireError) -> Response {
-    error_page_with(ctx, headers, wire, None)
-}
-
-/// The error page with a way back: a client's name, and the address that tells it of the error.
-pub fn error_page_with(
-    ctx: &Ctx,
-    headers: &HeaderMap,
-    wire: WireError,
-    back: Option<(&str, &str)>,
-) -> Response {
     let text = texts(headers, None);
     let body = ErrorPage {
         text,
@@ -96,7 +86,6 @@ pub fn error_page_with(
         code: wire.code.as_str(),
         description: wire.description,
         request_id: ctx.request_id().as_str(),
-        back,
     }
     .html();
     // A person without a session is not "unauthorized" in HTTP's sense: there is no challenge.
@@ -189,7 +178,6 @@ pub async fn explain_error(ctx: Ctx, headers: HeaderMap, Path(code): Path<String
         code,
         description: "what this error code means",
         request_id: ctx.request_id().as_str(),
-        back: None,
     }
     .html();
     html(StatusCode::OK, text, body, &Policy::default())

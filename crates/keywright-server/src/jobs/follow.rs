@@ -36,8 +36,7 @@ pub(super) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let id = keywright_jose::base64url_encode(&random::<12>(&*app.environment));
     let never = Timestamp::from_millis(0);
     let reported = LogHeads::default();
-    let mut follower =
-        Follower { app, id, machine: machine_name(), reported, reported_at: never };
+    let mut follower = Follower { app, id, machine: machine_name(), reported, reported_at: never };
     let mut failing_since = None;
     loop {
         match follower.step().await {

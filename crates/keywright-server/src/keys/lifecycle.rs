@@ -40,7 +40,7 @@ impl KeySchedule {
 pub enum Due {
     /// There is no signing key: make one that signs at once.
     CreateActive,
-    /// The signing key ends at this moment: announce its successor.
+    /// The signing key has no successor: publish one that signs from this moment on.
     Announce(Timestamp),
     /// Nothing.
     Nothing,
@@ -61,12 +61,21 @@ pub fn due<'a>(
         }
     }
     let Some(active_since) = newest else { return Due::CreateActive };
-    let ends = active_since.plus(schedule.rotate_every);
-    if next || now < ends.minus(schedule.announce) {
+    if next {
         return Due::Nothing;
     }
-    // A successor is always published before it signs, even when the announcement comes late.
+    // There is always a successor, published before it signs: also for an emergency tomorrow.
+    let ends = active_since.plus(schedule.rotate_every);
     Due::Announce(ends.max(now.plus(schedule.announce)))
+}
+
+/// How much there is time for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Thoroughness {
+    /// Whatever is due.
+    Everything,
+    /// What the next request may need: a key that signs.
+    Signing,
 }
 
 /// Brings a tenant's keys up to date for the algorithms that somebody asks for.
@@ -75,7 +84,7 @@ pub async fn maintain(
     master: &MasterKey,
     tenant: &TenantId,
     algorithms: &BTreeSet<Algorithm>,
-    schedule: KeySchedule,
+    (schedule, thoroughness): (KeySchedule, Thoroughness),
     now: Timestamp,
 ) -> Result<bool, ServerFault> {
     let keys = tenant_keys(store, tenant).await?;
@@ -84,6 +93,7 @@ pub async fn maintain(
         let of_alg: Vec<&StoredKey> = keys.iter().filter(|key| key.alg == *alg).collect();
         match due(of_alg.iter().map(|key| &key.times), schedule, now) {
             Due::Nothing => continue,
+            Due::Announce(_) if thoroughness == Thoroughness::Signing => continue,
             Due::CreateActive => {
                 create(store, master, tenant, *alg, times(now, now), now).await?;
             }
@@ -232,10 +242,11 @@ mod tests {
         let due_at = |keys: &[KeyTimes], day| due(keys.iter(), schedule(), at(day));
         assert_eq!(due_at(&[], 0), Due::CreateActive);
         let first = times(at(0), at(0));
-        assert_eq!(due_at(&[first], 75), Due::Nothing);
-        assert_eq!(due_at(&[first], 76), Due::Announce(at(90)));
-        let next = times(at(76), at(90));
+        assert_eq!(due_at(&[first], 0), Due::Announce(at(90)));
+        assert_eq!(due_at(&[first], 80), Due::Announce(at(94)), "published before it signs");
+        let next = times(at(0), at(90));
         assert_eq!(due_at(&[first, next], 80), Due::Nothing);
+        assert_eq!(due_at(&[next], 90), Due::Announce(at(180)), "the successor has one too");
         // A server that slept announces late, and still before use.
         assert_eq!(due_at(&[first], 200), Due::Announce(at(214)));
     }

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{Message, Texts, link, render};
+use super::{Message, Texts, render};
 
 /// An error that is told here instead of at the client's redirect URI.
 #[derive(Debug, Template)]
@@ -18,19 +18,12 @@ pub struct ErrorPage<'a> {
     pub description: &'a str,
     /// As in `X-Request-Id`.
     pub request_id: &'a str,
-    /// The client's name, and the address that tells it of the error, if the person wants to.
-    pub back: Option<(&'a str, &'a str)>,
 }
 
 impl ErrorPage<'_> {
     /// The whole document.
     pub fn html(&self) -> String {
         render(self)
-    }
-
-    fn back_link(&self) -> Option<(&str, &str)> {
-        let (name, uri) = self.back?;
-        link::web_link(uri).map(|uri| (name, uri))
     }
 
     fn message(&self) -> &'static Message {

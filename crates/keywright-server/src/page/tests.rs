@@ -85,8 +85,7 @@ fn consent(text: &'static Texts, value: &str) -> String {
 }
 
 fn error(text: &'static Texts, value: &str) -> String {
-    let back = Some((value, value));
-    ErrorPage { text, site: value, code: value, description: value, request_id: value, back }.html()
+    ErrorPage { text, site: value, code: value, description: value, request_id: value }.html()
 }
 
 fn form_post(text: &'static Texts, value: &str) -> String {
@@ -168,7 +167,7 @@ fn only_web_addresses_become_links_images_or_targets() {
             "consent" => 3,
             "index" => 2,
             "login" if html.contains("<img ") => 3,
-            "error" | "signed_out" => 1,
+            "signed_out" => 1,
             _ => 0,
         };
         assert_eq!(links, want, "{name}");

@@ -221,27 +221,34 @@ pub(super) async fn a_replayed_code_kills_what_came_of_it_once(store: SharedStor
     assert_eq!(targets(world.revocations().await), both);
 }
 
-pub(super) async fn a_consent_grows_and_never_undoes_another(store: SharedStore) {
+pub(super) async fn a_consent_is_stored_as_it_was_judged(store: SharedStore) {
     let world = World::new(store).await;
     let stored = || world.store.load_grant(&world.tenant, &world.sub, &world.client);
     assert!(stored().await.unwrap().is_none());
-    let narrow = world.a_code(1, at_s(1));
-    assert!(matches!(world.issue(narrow.clone()).await, Issue::Committed(_)));
-    assert_eq!(stored().await.unwrap().as_ref(), Some(&narrow.grant));
-    let mut wide = world.a_code(2, at_s(2));
+    let first = world.a_code(1, at_s(1));
+    assert!(matches!(world.issue(first.clone()).await, Issue::Committed(_)));
+    assert_eq!(stored().await.unwrap().as_ref(), Some(&first.grant));
+    let mut wide = world.judged(world.a_code(2, at_s(2))).await;
     wide.grant.scope = scope("openid offline_access profile");
     assert!(matches!(world.issue(wide.clone()).await, Issue::Committed(_)));
     assert_eq!(stored().await.unwrap().as_ref(), Some(&wide.grant));
     // Judged before the wider consent came: storing it would take `profile` away again.
-    let stale = world.a_code(3, at_s(3));
+    let mut stale = world.a_code(3, at_s(3));
+    stale.granted_before = Some(first.grant.scope);
     assert!(matches!(world.issue(stale).await, Issue::LostRace));
     // Judged before there was any: a second grant beside the first.
     let mut twin = wide.clone();
     twin.hash = CodeHash::from_bytes(bytes(4));
+    twin.granted_before = None;
+    assert!(matches!(world.issue(twin.clone()).await, Issue::LostRace));
     twin.grant.id = GrantId::from_random(id_bytes(4));
     twin.code.grant = twin.grant.id.clone();
-    assert!(matches!(world.issue(twin).await, Issue::LostRace));
+    assert!(matches!(world.issue(world.judged(twin).await).await, Issue::LostRace));
     assert_eq!(stored().await.unwrap(), Some(wide.grant));
+    // What a person unticks who knows of it all is taken away.
+    let narrow = world.judged(world.a_code(5, at_s(4))).await;
+    assert!(matches!(world.issue(narrow.clone()).await, Issue::Committed(_)));
+    assert_eq!(stored().await.unwrap(), Some(narrow.grant));
 }
 
 pub(super) async fn a_revoked_grant_is_not_brought_back(store: SharedStore) {
@@ -249,7 +256,10 @@ pub(super) async fn a_revoked_grant_is_not_brought_back(store: SharedStore) {
     world.issued(1, at_s(1)).await;
     drop(world.revoke(RevocationTarget::Grant(world.grant().id), at_s(2)).await);
     // Judged before the revocation: tokens of this grant would be dead from their birth.
-    assert!(matches!(world.issue(world.a_code(2, at_s(3))).await, Issue::LostRace));
+    let mut stale = world.a_code(2, at_s(3));
+    assert!(matches!(world.issue(stale.clone()).await, Issue::LostRace));
+    stale.granted_before = Some(stale.grant.scope.clone());
+    assert!(matches!(world.issue(stale).await, Issue::LostRace));
     let mut fresh = world.a_code(3, at_s(3));
     fresh.grant.id = GrantId::from_random(id_bytes(3));
     fresh.code.grant = fresh.grant.id.clone();
@@ -263,7 +273,7 @@ pub(super) async fn a_code_needs_a_live_session(store: SharedStore) {
     for what in kills {
         let (world, _) = killed(&store, what).await;
         let head = world.audit_head().await;
-        let issued = world.issue(world.a_code(3, at_s(3))).await;
+        let issued = world.issue(world.judged(world.a_code(3, at_s(3))).await).await;
         assert!(matches!(issued, Issue::SubjectGone), "{what}: {issued:?}");
         assert_eq!(world.audit_head().await, head, "{what}");
     }

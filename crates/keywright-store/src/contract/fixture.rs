@@ -228,20 +228,31 @@ impl World {
             state: CodeState::Issued,
         };
         let hash = CodeHash::from_bytes(bytes(self.salt + seed));
-        IssueCode { tenant: self.tenant.clone(), hash, code, grant, record: self.event(now) }
+        let record = self.event(now);
+        IssueCode { tenant: self.tenant.clone(), hash, code, granted_before: None, grant, record }
     }
 
     pub(crate) async fn issue(&self, issue: IssueCode) -> Issue {
         self.store.issue_code(issue).await.unwrap()
     }
 
+    /// A code as it is issued now: judged by the consent that is stored.
+    pub(crate) async fn judged(&self, mut issue: IssueCode) -> IssueCode {
+        let stored = self.store.load_grant(&self.tenant, &self.sub, &self.client).await.unwrap();
+        issue.granted_before = stored.map(|grant| grant.scope);
+        issue
+    }
+
     /// A code that was issued, ready to be spent for a family of the same seed.
     pub(crate) async fn issued(&self, seed: u32, now: Timestamp) -> RedeemCode {
         let issue = self.a_code(seed, now);
-        let redeem = self.redemption(&issue, seed, now);
-        let issued = self.issue(issue).await;
+        // Only the very first consent can lose against another of the same user.
+        let mut issued = self.issue(self.judged(issue.clone()).await).await;
+        if matches!(issued, Issue::LostRace) {
+            issued = self.issue(self.judged(issue.clone()).await).await;
+        }
         assert!(matches!(issued, Issue::Committed(_)), "{issued:?}");
-        redeem
+        self.redemption(&issue, seed, now)
     }
 
     pub(crate) fn redemption(&self, issue: &IssueCode, seed: u32, now: Timestamp) -> RedeemCode {

@@ -57,7 +57,7 @@ contract! {
         a_replayed_assertion_leaves_the_code_alone,
         five_failures_burn_a_code_and_four_do_not,
         a_replayed_code_kills_what_came_of_it_once,
-        a_consent_grows_and_never_undoes_another,
+        a_consent_is_stored_as_it_was_judged,
         a_revoked_grant_is_not_brought_back,
         a_code_needs_a_live_session,
     }

@@ -79,7 +79,7 @@ pub(super) async fn disabling_kills_what_was_granted(store: SharedStore) {
     // Enabling brings nothing back that was taken away; what is granted anew lives.
     assert!(matches!(world.rotate(world.rotation(1, 0, at_s(7))).await, Rotate::SubjectGone));
     let session = world.second_session(at_s(8)).await;
-    let mut issue = world.a_code(2, at_s(9));
+    let mut issue = world.judged(world.a_code(2, at_s(9))).await;
     issue.code.session = session;
     let redeem = world.redemption(&issue, 2, at_s(9));
     drop(world.issue(issue).await);
@@ -99,7 +99,7 @@ pub(super) async fn a_password_ends_the_other_sessions(store: SharedStore) {
     born_here(&mut redeem);
     drop(world.issue(issue).await);
     drop(world.redeem(&redeem).await);
-    let mut other = world.a_code(2, at_s(1));
+    let mut other = world.judged(world.a_code(2, at_s(1))).await;
     other.grant.session = mine.clone();
     let other_redeem = world.redemption(&other, 2, at_s(1));
     drop(world.issue(other).await);

@@ -140,11 +140,16 @@ impl State {
         let stored = self.grants.iter().find(|((of, _), stored)| {
             of == tenant && stored.sub == grant.sub && stored.client == grant.client
         });
-        let extends = match stored {
-            Some((_, stored)) => stored.id == grant.id && stored.scope.is_subset_of(&grant.scope),
-            None => !self.is_revoked(tenant, &RevocationTarget::Grant(grant.id.clone())),
+        let as_judged = match stored {
+            Some((_, stored)) => {
+                stored.id == grant.id && issue.granted_before.as_ref() == Some(&stored.scope)
+            }
+            None => {
+                let target = RevocationTarget::Grant(grant.id.clone());
+                issue.granted_before.is_none() && !self.is_revoked(tenant, &target)
+            }
         };
-        if extends { Ok(()) } else { Err(Undo::Verdict(Issue::LostRace)) }
+        if as_judged { Ok(()) } else { Err(Undo::Verdict(Issue::LostRace)) }
     }
 
     fn spend_code(&mut self, redeem: RedeemCode) {

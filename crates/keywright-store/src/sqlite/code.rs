@@ -206,11 +206,14 @@ fn refuse_other_consent(
         (client, Packed(&grant.sub)),
         |row| Ok((row.get::<_, Packed<GrantId>>(0)?.0, row.get::<_, Json<ScopeSet>>(1)?.0)),
     )?;
-    let extends = match stored {
-        Some((id, scope)) => id == grant.id && scope.is_subset_of(&grant.scope),
-        None => !tx.is_revoked(&issue.tenant, &RevocationTarget::Grant(grant.id.clone()))?,
+    let as_judged = match stored {
+        Some((id, scope)) => id == grant.id && issue.granted_before == Some(scope),
+        None => {
+            let target = RevocationTarget::Grant(grant.id.clone());
+            issue.granted_before.is_none() && !tx.is_revoked(&issue.tenant, &target)?
+        }
     };
-    if extends { Ok(()) } else { Err(Undo::Verdict(Issue::LostRace)) }
+    if as_judged { Ok(()) } else { Err(Undo::Verdict(Issue::LostRace)) }
 }
 
 fn store_grant(db: &Connection, issue: &IssueCode, client: i64) -> rusqlite::Result<usize> {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 
 use super::migrate;
@@ -58,6 +59,8 @@ fn connect(path: &Path) -> Result<Connection, StoreFault> {
     let mut db = Connection::open(path)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     db.busy_handler(Some(try_again))?;
+    // One plan for a statement, whatever is bound to it: planning again costs more than running.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(db)
 }
 
