@@ -69,15 +69,13 @@ impl Notebook {
             reason = %refused,
             "request refused"
         );
-        let checks = client::authenticate::CHECKS.iter().chain(&grant::CHECKS);
-        let before = ["request is well-formed", "not throttled"];
         let item = RefusedRequest {
             request_id: ctx.request_id().clone(),
             tenant: ctx.tenant.id(),
             time: ctx.now,
             endpoint: endpoint.to_owned(),
             client_id: client.map(str::to_owned),
-            checks: before.iter().chain(checks).map(|check| (*check).to_owned()).collect(),
+            checks: checks_of(endpoint, refused),
             failed: refused.check().to_owned(),
             reason: refused.to_string(),
             error: wire.code.as_str().to_owned(),
@@ -108,6 +106,21 @@ impl Notebook {
         };
         let _dropped_when_full = self.0.try_send(Item::Refusal(item));
     }
+}
+
+/// The checks of an endpoint, in order. A bearer endpoint looks at the token alone; the others
+/// prove the client first, and the token endpoint then judges the grant.
+fn checks_of(endpoint: &str, refused: &Refused) -> Vec<String> {
+    let bearer: &[&str] = &["access token", "scope"];
+    let client: &[&str] = &client::authenticate::CHECKS;
+    let groups: &[&[&str]] = match (endpoint, refused) {
+        ("token", _) => &[&["not throttled"], client, &grant::CHECKS],
+        (_, Refused::Token(_) | Refused::Scope(_)) => &[bearer],
+        ("userinfo" | "api", _) => &[bearer],
+        _ => &[&["not throttled"], client],
+    };
+    let first = std::iter::once("request is well-formed");
+    first.chain(groups.iter().flat_map(|group| group.iter().copied())).map(str::to_owned).collect()
 }
 
 async fn keep(store: SharedStore, mut items: mpsc::Receiver<Item>) {

@@ -3,6 +3,7 @@
 use keywright_jose::{UnverifiedJws, base64url_decode};
 use keywright_protocol::claims::access_token::{AccessClaims, AccessTokenError, TYP};
 use keywright_protocol::client::metadata::SIGNING_ALGORITHMS;
+use keywright_protocol::time::Timestamp;
 use keywright_protocol::token::OPAQUE_PREFIX;
 
 use crate::router::Ctx;
@@ -52,6 +53,12 @@ fn check(
     kid: Option<&str>,
 ) -> Result<AccessClaims, AccessTokenError> {
     claims.check(ctx.issuer(), ctx.now)?;
+    // A lifetime that was shortened counts at once: no token lives longer than a revocation of it
+    // would be remembered.
+    let bound = ctx.app.tokens_expire_at(&ctx.tenant, ctx.now);
+    if Timestamp::from_unix_s(claims.exp) > bound {
+        return Err(AccessTokenError::Expired);
+    }
     let facts = claims.facts(kid);
     if ctx.app.with_revocations(|set| set.revokes(&ctx.origin.tenant, &facts)) {
         return Err(AccessTokenError::Revoked);
