@@ -14,7 +14,7 @@ use tracing::Level;
 use super::Place;
 use super::failure::Failure;
 use super::output::Output;
-use super::remote::{Api, RemoteArgs, TOKEN_VARIABLE};
+use super::remote::{Api, RemoteArgs};
 
 /// Who carries a command out.
 pub(crate) enum Backend {
@@ -71,9 +71,7 @@ impl Local {
 
 /// Reads the configuration that the options name.
 pub(crate) fn load_config(place: &Place) -> Result<Config, Failure> {
-    // The variable of --token is no setting.
-    let environment = config::environment().filter(|(name, _)| name != TOKEN_VARIABLE);
-    Config::load(place.config.as_deref(), environment)
+    Config::load(place.config.as_deref(), config::environment())
         .map_err(|error| Failure::usage(error.to_string()))
 }
 

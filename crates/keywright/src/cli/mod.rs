@@ -117,7 +117,8 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
             demo::run(args).await
         }
         Command::Bench(args) => {
-            place.refuse_all("bench")?;
+            // Its own `--json` is the one that is meant.
+            Place { json: false, ..place }.refuse_all("bench")?;
             let measured = bench::run(args).await;
             return measured.map_err(|error| Failure::refused(format!("{error:#}")));
         }
@@ -140,7 +141,11 @@ impl Place {
     /// For commands that have nothing to do with a configured store: an option that would be
     /// ignored is a mistake.
     fn refuse_all(&self, command: &str) -> Result<(), Failure> {
-        let given = [("--config", self.config.is_some()), ("--tenant", self.tenant.is_some())];
+        let given = [
+            ("--config", self.config.is_some()),
+            ("--json", self.json),
+            ("--tenant", self.tenant.is_some()),
+        ];
         match given.iter().find(|(_, given)| *given) {
             Some((option, _)) => Err(Failure::usage(format!("{command} has no use for {option}"))),
             None => Ok(()),
@@ -237,6 +242,7 @@ mod tests {
         assert!(place("keywright demo").refuse_all("demo").is_ok());
         let refused = place("keywright demo --config k.toml").refuse_all("demo").unwrap_err();
         assert_eq!(refused.to_string(), "demo has no use for --config");
+        assert!(place("keywright demo --json").refuse_all("demo").is_err());
     }
 
     #[test]

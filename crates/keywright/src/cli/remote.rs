@@ -12,7 +12,7 @@ use super::failure::Failure;
 use crate::peer::{Http, Issuer};
 
 /// The variable that can hold the token of `--token`.
-pub(crate) const TOKEN_VARIABLE: &str = "KEYWRIGHT_TOKEN";
+const TOKEN_VARIABLE: &str = "KEYWRIGHT_TOKEN";
 
 /// Which server, and by which right.
 #[derive(Clone, Debug, clap::Args)]

@@ -12,9 +12,7 @@ use super::backend::{load_config, open_app};
 use super::failure::Failure;
 
 pub(super) async fn run(place: Place) -> Result<(), Failure> {
-    if place.tenant.is_some() {
-        return Err(Failure::usage("serve serves every tenant; it has no use for --tenant"));
-    }
+    Place { config: None, ..place.clone() }.refuse_all("serve")?;
     let config = load_config(&place)?;
     telemetry::init_logging(&config.telemetry);
     let first = is_first(&config);

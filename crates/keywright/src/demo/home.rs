@@ -23,6 +23,7 @@ pub(super) struct Notes {
 }
 
 const NOTES: &str = "demo.json";
+const CONFIGURATION: &str = "demo.toml";
 
 impl Home {
     /// The named folder, made if it is not there, or a temporary one.
@@ -45,6 +46,11 @@ impl Home {
 
     pub(super) const fn is_temporary(&self) -> bool {
         self.temporary.is_some()
+    }
+
+    /// Where the configuration is, so that other commands can act on the demo.
+    pub(super) fn configuration(&self) -> PathBuf {
+        self.folder.join(CONFIGURATION)
     }
 
     /// What an earlier demo in this folder remembered.

@@ -106,6 +106,7 @@ async fn tell(app: &Arc<App>, home: &Home, notes: &mut Notes) -> Result<SampleAp
         username: seed::USERNAME,
         password: &password,
         kept_in: (!home.is_temporary()).then(|| home.folder()),
+        configuration: &home.configuration(),
         now: app.now(),
     };
     std::io::stdout().write_all(story.tell().as_bytes())?;
@@ -125,7 +126,8 @@ fn configure(home: &Home, port: Option<u16>) -> Result<Config, Failure> {
          [store]\nurl = \"sqlite:keywright.db\"\n\
          [telemetry]\nlevel = \"warn\"\n"
     );
-    let path = home.folder().join("keywright.toml");
+    let path = home.configuration();
+    std::fs::write(&path, &text)?;
     Config::parse(&text, &path, []).map_err(|error| Failure::usage(error.to_string()))
 }
 

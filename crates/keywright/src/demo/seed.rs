@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::api::{READ, WRITE};
 use super::home::Notes;
 use crate::cli::Failure;
-use crate::peer::ClientCredentials;
+use crate::peer::{ClientCredentials, SecretMethod};
 
 pub(super) const USERNAME: &str = "alice";
 const MACHINE: &str = "demo-machine";
@@ -122,7 +122,7 @@ impl Gardener<'_> {
             Err(error) => return Err(error.into()),
         };
         let secret = made.ok_or_else(|| Failure::refused(format!("{id} has no secret")))?;
-        Ok(ClientCredentials { id: id.to_owned(), secret })
+        Ok(ClientCredentials { id: id.to_owned(), secret, method: SecretMethod::Basic })
     }
 
     async fn new_secret(&self, id: &str) -> Result<Option<Secret<String>>, OperationError> {

@@ -23,6 +23,7 @@ pub(super) struct Story<'a> {
     pub(super) password: &'a str,
     /// Where the data stays; nothing for a temporary folder.
     pub(super) kept_in: Option<&'a Path>,
+    pub(super) configuration: &'a Path,
     pub(super) now: Timestamp,
 }
 
@@ -81,6 +82,11 @@ impl Story<'_> {
         line("");
         line(&format!("  curl -sS {api}/orders -H 'Authorization: Bearer {}'", self.token));
         line("");
+        line("Take it back, and the same line is refused at once:");
+        line("");
+        let (program, file) = (program(), self.configuration.display());
+        line(&format!("  {program} token revoke --config {file} {}", self.token));
+        line("");
         line("A person can sign in, and sees what the application learns:");
         line("");
         line(&format!("  open      {api}/login"));
@@ -128,6 +134,13 @@ impl Story<'_> {
     }
 }
 
+/// This program as the same person can start it again.
+fn program() -> String {
+    let this = std::env::current_exe().unwrap_or_else(|_| "keywright".into());
+    let here = std::env::current_dir().unwrap_or_default();
+    this.strip_prefix(&here).unwrap_or(&this).display().to_string()
+}
+
 fn decode(segment: &str) -> Map<String, Value> {
     let bytes = base64url_decode(segment).unwrap_or_default();
     serde_json::from_slice(&bytes).unwrap_or_default()
@@ -158,6 +171,7 @@ mod tests {
             username: "alice",
             password: "pass-words",
             kept_in: None,
+            configuration: Path::new("/tmp/d/demo.toml"),
             now: Timestamp::from_unix_s(1_763_888_390),
         };
         let text = story.tell();
@@ -165,6 +179,7 @@ mod tests {
             "  scope       orders:read\n",
             "  exp         1763888400  (2025-11-23T09:00:00Z, in 10 s)\n",
             "  curl -sS http://127.0.0.1:9001/orders -H 'Authorization: Bearer eyJ",
+            " token revoke --config /tmp/d/demo.toml eyJ",
             "http://127.0.0.1:9001/login",
             "Ctrl-C stops it.\n",
         ] {

@@ -6,7 +6,7 @@ mod http;
 mod keys;
 mod metadata;
 
-pub(crate) use self::grant::{ClientCredentials, Grant, Tokens, request_token};
+pub(crate) use self::grant::{ClientCredentials, Grant, SecretMethod, Tokens, request_token};
 pub(crate) use self::http::{Http, HttpError};
 pub(crate) use self::keys::KeyCache;
 pub(crate) use self::metadata::{Issuer, Metadata};

@@ -8,7 +8,9 @@ use crate::cli::failure::Failure;
 use crate::cli::input::read_secret;
 use crate::cli::output::{Output, print};
 use crate::cli::remote::RemoteArgs;
-use crate::peer::{ClientCredentials, Grant, Http, Issuer, Metadata, Tokens, request_token};
+use crate::peer::{
+    ClientCredentials, Grant, Http, Issuer, Metadata, SecretMethod, Tokens, request_token,
+};
 
 /// The variable that can hold the secret of `--client-secret`.
 const SECRET_VARIABLE: &str = "KEYWRIGHT_CLIENT_SECRET";
@@ -21,6 +23,9 @@ pub(super) struct GetArgs {
     /// Its secret: itself, file:PATH or env:NAME; otherwise from KEYWRIGHT_CLIENT_SECRET
     #[arg(long, value_name = "SECRET", allow_hyphen_values = true)]
     client_secret: Option<String>,
+    /// How the client shows its secret
+    #[arg(long, value_enum, value_name = "METHOD", default_value = "client_secret_basic")]
+    token_endpoint_auth_method: SecretMethod,
     /// Scopes to ask for: separated by spaces, or repeated
     #[arg(long, value_name = "SCOPE")]
     scope: Vec<String>,
@@ -37,7 +42,11 @@ pub(super) async fn run(place: &Place, remote: &RemoteArgs, args: GetArgs) -> Re
             Failure::usage(what).hint("give --client-secret, or set KEYWRIGHT_CLIENT_SECRET")
         );
     };
-    let client = ClientCredentials { id: args.client_id, secret: read_secret(&secret)? };
+    let client = ClientCredentials {
+        id: args.client_id,
+        secret: read_secret(&secret)?,
+        method: args.token_endpoint_auth_method,
+    };
     let http = Http::new(remote.ca.as_deref())?;
     let metadata = Metadata::load(&http, &issuer(place, remote)?).await?;
     let scope = args.scope.join(" ");
