@@ -50,13 +50,13 @@ struct Cli {
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Place {
     /// The configuration; otherwise ./keywright.toml, or the built-in defaults with data in ./data
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, help_heading = "Common options", value_name = "FILE")]
     config: Option<PathBuf>,
     /// The tenant; the default one otherwise
-    #[arg(long, global = true, value_name = "NAME", value_parser = parse_tenant)]
+    #[arg(long, global = true, help_heading = "Common options", value_name = "NAME", value_parser = parse_tenant)]
     tenant: Option<TenantId>,
     /// One JSON document on standard output
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Common options")]
     json: bool,
 }
 

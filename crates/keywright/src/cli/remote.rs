@@ -18,13 +18,25 @@ const TOKEN_VARIABLE: &str = "KEYWRIGHT_TOKEN";
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct RemoteArgs {
     /// Act through the administration API of this server instead of the store
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, help_heading = "Common options", value_name = "URL")]
     pub(super) issuer: Option<Issuer>,
     /// An access token for it: itself, file:PATH or env:NAME; otherwise from KEYWRIGHT_TOKEN
-    #[arg(long, global = true, value_name = "T", requires = "issuer")]
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Common options",
+        value_name = "T",
+        requires = "issuer"
+    )]
     pub(super) token: Option<String>,
     /// Certificates to trust instead of the public ones, PEM
-    #[arg(long, global = true, value_name = "FILE", requires = "issuer")]
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Common options",
+        value_name = "FILE",
+        requires = "issuer"
+    )]
     pub(super) ca: Option<PathBuf>,
 }
 
