@@ -46,17 +46,20 @@ struct Cli {
     command: Command,
 }
 
+/// The heading of the options that nearly every command has.
+const COMMON: &str = "Common options";
+
 /// Where a command acts, and how it answers.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Place {
     /// The configuration; otherwise ./keywright.toml, or the built-in defaults with data in ./data
-    #[arg(long, global = true, help_heading = "Common options", value_name = "FILE")]
+    #[arg(long, global = true, help_heading = COMMON, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The tenant; the default one otherwise
-    #[arg(long, global = true, help_heading = "Common options", value_name = "NAME", value_parser = parse_tenant)]
+    #[arg(long, global = true, help_heading = COMMON, value_name = "NAME", value_parser = parse_tenant)]
     tenant: Option<TenantId>,
     /// One JSON document on standard output
-    #[arg(long, global = true, help_heading = "Common options")]
+    #[arg(long, global = true, help_heading = COMMON)]
     json: bool,
 }
 

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use keywright_server::config::SecretRef;
 use serde_json::Value;
 
-use super::Place;
 use super::failure::Failure;
+use super::{COMMON, Place};
 use crate::peer::{Http, Issuer};
 
 /// The variable that can hold the token of `--token`.
@@ -18,13 +18,13 @@ const TOKEN_VARIABLE: &str = "KEYWRIGHT_TOKEN";
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct RemoteArgs {
     /// Act through the administration API of this server instead of the store
-    #[arg(long, global = true, help_heading = "Common options", value_name = "URL")]
+    #[arg(long, global = true, help_heading = COMMON, value_name = "URL")]
     pub(super) issuer: Option<Issuer>,
     /// An access token for it: itself, file:PATH or env:NAME; otherwise from KEYWRIGHT_TOKEN
     #[arg(
         long,
         global = true,
-        help_heading = "Common options",
+        help_heading = COMMON,
         value_name = "T",
         requires = "issuer"
     )]
@@ -33,7 +33,7 @@ pub(crate) struct RemoteArgs {
     #[arg(
         long,
         global = true,
-        help_heading = "Common options",
+        help_heading = COMMON,
         value_name = "FILE",
         requires = "issuer"
     )]
