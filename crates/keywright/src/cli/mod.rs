@@ -56,7 +56,8 @@ pub(crate) struct Place {
     #[arg(long, global = true, help_heading = COMMON, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The tenant; the default one otherwise
-    #[arg(long, global = true, help_heading = COMMON, value_name = "NAME", value_parser = parse_tenant)]
+    #[arg(long, global = true, help_heading = COMMON, value_name = "NAME")]
+    #[arg(value_parser = parse_tenant)]
     tenant: Option<TenantId>,
     /// One JSON document on standard output
     #[arg(long, global = true, help_heading = COMMON)]
