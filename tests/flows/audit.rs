@@ -114,3 +114,19 @@ fn failures_are_events_too() {
         })
     });
 }
+
+/// `audit.issuance = "buffered"`: what was buffered is written when the server stops.
+#[test]
+fn buffered_events_survive_a_clean_stop() {
+    let server = Server::builder().set("audit", "issuance = \"buffered\"").start();
+    let mut world = World::in_server(server);
+    for _ in 0..20 {
+        world.server.client_credentials(&world.service, "orders:read");
+    }
+    world.server.signal("TERM");
+    assert!(world.server.wait_exit(Duration::from_secs(10)).success(), "CONTRACT-5: exits 0");
+    let events = export(&world.server);
+    let issued = events.iter().filter(|event| event["type"] == "token.issued").count();
+    assert_eq!(issued, 20, "CONTRACT-5: flushed");
+    world.server.cli(&["audit", "verify"]).expect_status(0);
+}

@@ -100,3 +100,25 @@ fn keys_survive_a_restart() {
     assert_eq!(published(&world.server), before, "the same keys");
     assert!(world.server.is_active(&world.service, token.access()), "the same tokens");
 }
+
+/// Nobody orders it: the successor is announced, takes over, and the old tokens live on.
+#[test]
+fn keys_rotate_by_themselves() {
+    let settings = "rotate_every = \"8s\"\nannounce = \"4s\"";
+    let world = World::in_server(Server::builder().set("keys", settings).start());
+    let token = || world.server.client_credentials(&world.service, "orders:read");
+    let kid = |token: &str| jwt::header(token)["kid"].as_str().expect("kid").to_owned();
+    let old = token();
+    let first = kid(old.access());
+    let mut known = published(&world.server);
+    let second = wait::until(Duration::from_secs(50), "another key signs", || {
+        let now = kid(token().access());
+        if now == first {
+            known = published(&world.server);
+        }
+        (now != first).then_some(now)
+    });
+    assert!(known.contains(&second), "DESIGN-5.8: {second} was announced: {known:?}");
+    jwt::verify(&world.server.issuer, old.access());
+    assert!(world.server.is_active(&world.service, old.access()), "DESIGN-5.8: nothing dies");
+}

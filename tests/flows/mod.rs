@@ -16,6 +16,7 @@ mod opaque;
 mod operations;
 mod prompt;
 mod refresh;
+mod remote;
 mod resource;
 mod response_mode;
 mod revocation;

@@ -121,6 +121,26 @@ fn a_reload_keeps_the_server_up() {
     assert!(world.server.is_alive(), "CONTRACT-5: says what cannot be reloaded");
 }
 
+/// A lifetime that was shortened may end old tokens earlier, but then for good: one that comes
+/// back could have been revoked meanwhile, and its revocation forgotten.
+#[test]
+fn a_shortened_lifetime_brings_nothing_back() {
+    let settings = "access_lifetime = \"80s\"";
+    let world = World::in_server(Server::builder().set("tokens", settings).start());
+    let token = world.server.client_credentials(&world.service, "orders:read");
+    let issued = wait::now_s();
+    let text = std::fs::read_to_string(&world.server.config).expect("readable");
+    std::fs::write(&world.server.config, text.replace("\"80s\"", "\"2s\"")).expect("writable");
+    world.server.signal("HUP");
+    let mut dead = false;
+    wait::until_true(Duration::from_secs(40), "a while has passed", || {
+        let active = world.server.is_active(&world.service, token.access());
+        assert!(!(dead && active), "DESIGN-5.4: what is dead stays dead");
+        dead |= !active;
+        wait::now_s() > issued + 22
+    });
+}
+
 #[test]
 fn settings_that_do_not_exist_are_named() {
     struct Case {
@@ -172,4 +192,54 @@ fn the_environment_lies_over_the_file() {
     odd.spawn();
     assert!(!odd.wait_exit(Duration::from_secs(20)).success(), "CONTRACT-2: an unknown variable");
     assert!(odd.log_text().to_lowercase().contains("issuer"), "names the nearest");
+}
+
+/// RFC 8414 §3.1: an issuer may have a path, and everything lies below it.
+#[test]
+fn an_issuer_with_a_path() {
+    let server = Server::builder().path("/auth/v2").start();
+    let root = server.issuer.strip_suffix("/auth/v2").expect("a path").to_owned();
+    for url in [
+        format!("{}/.well-known/openid-configuration", server.issuer),
+        format!("{root}/.well-known/oauth-authorization-server/auth/v2"),
+    ] {
+        let document = Request::get(&url).send().expect(200);
+        assert_eq!(document["issuer"], serde_json::json!(server.issuer), "RFC8414-3.3: {url}");
+    }
+    let outside = Request::get(&format!("{root}/.well-known/openid-configuration")).send();
+    assert_eq!(outside.status, 404, "another issuer's place");
+    assert_eq!(Request::post(&format!("{root}/token")).send().status, 404);
+    let world = World::in_server(server);
+    let tokens = world.sign_in(&world.web, "openid email");
+    world.server.userinfo(tokens.access()).expect(200);
+    world.server.stop();
+}
+
+/// SIGTERM drains: a request that was begun is answered.
+#[test]
+fn a_stop_lets_running_requests_end() {
+    use std::io::{Read as _, Write as _};
+    let mut world = World::start();
+    let body = "grant_type=client_credentials&scope=orders%3Aread";
+    let credentials = format!("{}:{}", world.service.id, world.service.secret());
+    let basic = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, credentials);
+    let head = format!(
+        "POST /token HTTP/1.1\r\nHost: {}\r\nAuthorization: Basic {basic}\r\nContent-Length: {}\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nConnection: close\r\n\r\n",
+        world.server.authority(),
+        body.len()
+    );
+    let mut socket = std::net::TcpStream::connect(world.server.authority()).expect("connected");
+    socket.write_all(&[head.as_bytes(), &body.as_bytes()[..10]].concat()).expect("sent");
+    // The server has begun with this request before it is told to stop.
+    world.server.client_credentials(&world.service, "orders:read");
+    world.server.signal("TERM");
+    wait::until_true(Duration::from_secs(5), "it takes no new connection", || {
+        Request::get(&world.server.url("/jwks")).try_send().is_err()
+    });
+    socket.write_all(&body.as_bytes()[10..]).expect("sent");
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200"), "CONTRACT-5: finishes: {answer:.60}");
+    assert!(world.server.wait_exit(Duration::from_secs(10)).success(), "CONTRACT-5: exits 0");
 }

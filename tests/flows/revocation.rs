@@ -151,3 +151,26 @@ fn a_new_password_ends_what_the_old_one_opened() {
     let page = browser.sign_in(&old, &alice);
     browser.finish(page, &alice).expect_callback().code();
 }
+
+/// The emergency switch shows its blast radius first, and does nothing without `--confirm`.
+#[test]
+fn the_emergency_switch_is_previewed() {
+    let world = World::start();
+    let server = &world.server;
+    let tokens = world.sign_in(&world.web, OFFLINE);
+    let bystander = world.sign_in(&world.spa, "openid");
+    let args = ["revoke", "--client", world.web.id.as_str()];
+    let preview = server.cli(&[&args[..], &["--preview"]].concat()).json();
+    assert_eq!(preview["target"]["id"], world.web.id.as_str(), "{preview}");
+    assert_eq!((&preview["grants"], &preview["users"]), (&1.into(), &1.into()), "{preview}");
+    assert!(preview["access_tokens"].as_u64().is_some_and(|n| n >= 1), "{preview}");
+    server.cli(&args);
+    assert_eq!(server.userinfo(tokens.access()).status, 200, "CONTRACT-2: only shown");
+    server.cli(&[&args[..], &["--confirm"]].concat()).expect_status(0);
+    wait::until_true(BOUND, "it is felt", || server.userinfo(tokens.access()).status == 401);
+    server.refresh(&world.web, tokens.refresh()).expect_error(400, "invalid_grant");
+    assert_eq!(server.userinfo(bystander.access()).status, 200, "nobody else");
+    // What is issued afterwards is alive: the switch is no ban.
+    let again = world.sign_in(&world.web, OFFLINE);
+    assert_eq!(server.userinfo(again.access()).status, 200, "DESIGN-5.4: everything before T");
+}

@@ -112,3 +112,32 @@ fn a_disabled_tenant_is_silent() {
     let listed = world.server.cli(&["tenant", "list"]).items();
     assert!(listed.iter().any(|tenant| tenant["name"] == "acme"), "{listed:?}");
 }
+
+/// DESIGN 5.2: the `oidc` profile is what OpenID certification needs, for one tenant.
+#[test]
+fn profiles_are_chosen_per_tenant() {
+    let (world, _) = world();
+    let server = &world.server;
+    server.cli(&["tenant", "create", "certified", "--profile", "oidc"]).expect_status(0);
+    let at = ["--tenant", "certified"];
+    let bob = server.user_in(&at, "bob");
+    let confidential = server.client_in(&at, &with(web_metadata(), &json!({ "scope": "openid" })));
+    let spa = crate::support::world::spa_metadata();
+    let public = server.client_in(&at, &with(spa, &json!({ "scope": "openid" })));
+    let issuer = server.url("/t/certified");
+    let bare = |client| {
+        let flow = Authorize::at(&issuer, client);
+        flow.remove("code_challenge").remove("code_challenge_method")
+    };
+    let flow = bare(&confidential);
+    let callback = Browser::default().authorize(&flow, &bob);
+    let mut pairs = redemption(&flow, callback.code());
+    let url = format!("{issuer}/token");
+    // RFC 7636 §4.6 and RFC 9700 §4.8.2: a verifier that answers no challenge is refused.
+    let refused = authenticated(&url, &confidential, &pairs).send();
+    refused.expect_error(400, "invalid_grant");
+    pairs.retain(|(name, _)| *name != "code_verifier");
+    Tokens::from(&authenticated(&url, &confidential, &pairs).send());
+    let refused = Browser::default().run(&bare(&public), &bob).expect_callback();
+    assert_eq!(refused.get("error"), "invalid_request", "RFC9700-2.1.1: public clients always");
+}

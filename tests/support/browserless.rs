@@ -76,13 +76,8 @@ impl Page {
         html::attribute_of(&page, "error", "data-error").unwrap_or_else(|| panic!("{self}"))
     }
 
-    /// The answer to the client, by redirect, by form, or by the link that a person who is not
-    /// signed in finds on the error page (RFC 9700 §4.11.2), if this is one.
+    /// The answer to the client, by redirect or by form, if this is one.
     pub(crate) fn callback(&self) -> Option<Callback> {
-        if let Some(url) = html::attribute_of(&self.text(), "error-back", "href") {
-            let parameters = http::parameters(&url).into_iter().collect();
-            return Some(Callback { url, parameters });
-        }
         if let Some(form) = self.form("form-post") {
             let pairs = form.controls.into_iter().filter(|c| !c.name.is_empty());
             let parameters = pairs.map(|c| (c.name, c.value)).collect();

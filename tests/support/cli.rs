@@ -57,8 +57,14 @@ impl Server {
 
     /// Exactly these arguments, and the configuration.
     pub(crate) fn cli_plain(&self, args: &[&str], input: &str) -> Output {
+        let config = self.config.to_str().expect("a path that is text");
+        self.program(&[args, &["--config", config]].concat(), input)
+    }
+
+    /// Exactly these arguments.
+    pub(crate) fn program(&self, args: &[&str], input: &str) -> Output {
         let mut command = Command::new(program());
-        command.args(args).arg("--config").arg(&self.config).current_dir(&self.folder);
+        command.args(args).current_dir(&self.folder);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program starts (KEYWRIGHT_BIN)");
         let mut stdin = child.stdin.take().expect("piped");

@@ -35,6 +35,7 @@ pub(crate) struct Builder {
     settings: Vec<(&'static str, String)>,
     data: Option<PathBuf>,
     scheme: Option<&'static str>,
+    path: &'static str,
     wrapper: Vec<String>,
 }
 
@@ -57,6 +58,12 @@ impl Builder {
         self
     }
 
+    /// Gives the issuer a path.
+    pub(crate) fn path(mut self, path: &'static str) -> Self {
+        self.path = path;
+        self
+    }
+
     /// Runs the program under another one, such as a shell that sets a limit.
     pub(crate) fn under(mut self, wrapper: &[&str]) -> Self {
         self.wrapper = wrapper.iter().map(|&word| word.to_owned()).collect();
@@ -69,7 +76,7 @@ impl Builder {
         let folder = root.path().to_owned();
         let (listen, ops) = (free_address(), free_address());
         let data = self.data.unwrap_or_else(|| folder.join("data"));
-        let issuer = format!("{}://{listen}", self.scheme.unwrap_or("http"));
+        let issuer = format!("{}://{listen}{}", self.scheme.unwrap_or("http"), self.path);
         let mut text = format!("issuer = \"{issuer}\"\n");
         let store = format!("url = \"sqlite:{}\"", data.join("keywright.db").display());
         let addresses = format!("listen = \"{listen}\"\nops_listen = \"{ops}\"");
@@ -121,7 +128,8 @@ impl Server {
     }
 
     pub(crate) fn authority(&self) -> &str {
-        self.issuer.split_once("://").expect("an address").1
+        let (_, rest) = self.issuer.split_once("://").expect("an address");
+        rest.split('/').next().expect("an authority")
     }
 
     pub(crate) fn get(&self, path: &str) -> Response {
