@@ -7,6 +7,7 @@ mod code;
 mod confusion;
 mod cors;
 mod csrf;
+mod escalation;
 mod front_channel;
 mod injection;
 mod methods;

@@ -131,6 +131,26 @@ fn guesses_at_a_client_s_secret_are_slowed_down() {
     world.server.client_credentials(&other, "orders:read");
 }
 
+/// Other spellings of one name open the same account, so they share its counter.
+#[test]
+fn spellings_of_a_name_share_a_counter() {
+    let world = World::in_server(Server::builder().set("server", PROXY).start());
+    let spelling = |n: usize| match n % 3 {
+        0 => format!("{}alice", " ".repeat(n)),
+        1 => format!("alice{}", "\u{a0}".repeat(n)),
+        _ => "alice".chars().enumerate().fold(String::new(), |name, (at, c)| {
+            let upper = n >> at & 1 == 1;
+            name + &if upper { c.to_uppercase().to_string() } else { c.to_string() }
+        }),
+    };
+    let judged = (0..45)
+        .map(|n| attempt(&world, &wrong(&spelling(n)), &format!("203.0.113.{n}")))
+        .filter(|page| page.response.status == 200)
+        .count();
+    // A spelling that opens nothing may have a counter of its own.
+    assert!(judged <= 28, "A28: {judged} of 45 guesses at alice were tried");
+}
+
 /// Counters of one kind of guess are no counters of another: nobody locks a client out by typing
 /// its name where a person's belongs.
 #[test]

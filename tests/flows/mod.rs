@@ -11,6 +11,7 @@ mod discovery;
 mod id_token;
 mod introspection;
 mod keys;
+mod logo;
 mod logout;
 mod opaque;
 mod operations;

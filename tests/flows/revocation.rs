@@ -174,3 +174,23 @@ fn the_emergency_switch_is_previewed() {
     let again = world.sign_in(&world.web, OFFLINE);
     assert_eq!(server.userinfo(again.access()).status, 200, "DESIGN-5.4: everything before T");
 }
+
+/// Times in tokens are whole seconds: what is issued between two revocations of one second must
+/// die by the second of them all the same, and what comes after it must live.
+#[test]
+fn revocations_within_one_second() {
+    let world = World::start();
+    let server = &world.server;
+    let revoke = || {
+        let args = ["revoke", "--client", world.service.id.as_str(), "--confirm"];
+        server.cli(&args).expect_status(0);
+    };
+    for round in 0..12 {
+        revoke();
+        let between = server.client_credentials(&world.service, "orders:read");
+        assert!(server.is_active(&world.service, between.access()), "round {round}: born alive");
+        revoke();
+        let dead = !server.is_active(&world.service, between.access());
+        assert!(dead, "round {round}: DESIGN-5.4: everything before T");
+    }
+}
