@@ -38,6 +38,8 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 const START: Timestamp = Timestamp::from_unix_s(1_900_000_000);
 const MONTH: Duration = Duration::from_hours(24 * 30);
 const MEASURED: Duration = Duration::from_secs(4);
+/// Point reads that are measured.
+const READS: u64 = 100_000;
 /// Callers that fill the store before anything is measured.
 const FILLERS: u64 = 256;
 
@@ -65,7 +67,7 @@ async fn main() -> Result<(), Failure> {
         let before = (commits.read(), cpu_time_s()?);
         let run = run(&shop, callers).await?;
         let (verbs, made) = (commits.read().0 - before.0.0, commits.read().1 - before.0.1);
-        let cpu_us = (cpu_time_s()? - before.1) * 1e6 / run.latencies.len() as f64;
+        let cpu_us = (cpu_time_s()? - before.1) * 1e6 / number(run.latencies.len() as u64);
         let raw = syncs_per_second(folder)?;
         writeln!(
             out,
@@ -73,11 +75,12 @@ async fn main() -> Result<(), Failure> {
             run.rate(),
             run.percentile_ms(50),
             run.percentile_ms(99),
-            verbs as f64 / made as f64,
+            number(verbs) / number(made),
             run.rate() / raw,
         )?;
     }
     writeln!(out, "raw syncs: {:.0}/s", syncs_per_second(folder)?)?;
+    writeln!(out, "a point read: {:.1} us", shop.read_cost_us().await?)?;
     shop.store.close().await;
     writeln!(out, "the file holds {} bytes", std::fs::metadata(&file)?.len())?;
     Ok(())
@@ -103,7 +106,7 @@ struct Run {
 
 impl Run {
     fn rate(&self) -> f64 {
-        self.latencies.len() as f64 / self.took.as_secs_f64()
+        number(self.latencies.len() as u64) / self.took.as_secs_f64()
     }
 
     fn percentile_ms(&self, percent: usize) -> f64 {
@@ -300,6 +303,17 @@ impl Shop {
         }
     }
 
+    /// What loading one of the families costs, on average.
+    async fn read_cost_us(&self) -> Result<f64, Failure> {
+        let begun = Instant::now();
+        for turn in 0..READS {
+            let family = family_id(turn.wrapping_mul(0x9e37_79b1) % self.families);
+            let loaded = self.store.load_family(&self.tenant, &family).await?;
+            loaded.ok_or("no such family")?;
+        }
+        Ok(begun.elapsed().as_secs_f64() * 1e6 / number(READS))
+    }
+
     /// The next rotation: families take turns in an order that disks dislike.
     fn next_rotation(&self) -> Result<Rotation, Failure> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed) as u64;
@@ -340,6 +354,10 @@ impl Shop {
         event.jti = Some(Jti::from_random(short(number)));
         Record::of(event.client(&self.client).subject(&self.sub).because("refresh_token"))
     }
+}
+
+fn number(count: u64) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
 fn long(number: u64, what: &str) -> [u8; 32] {

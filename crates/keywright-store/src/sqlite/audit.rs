@@ -12,6 +12,18 @@ use crate::StoreFault;
 use crate::attempt::{Undo, kept};
 use crate::audit::{AuditStore, REFUSALS_MAX, Recorded, RefusedRequest, StoredEvent};
 
+/// Each stretch of each log has its own small tree of requests; without being told, SQLite would
+/// read the log instead.
+pub(super) const OF_REQUEST: &str = "WITH RECURSIVE stretch (tenant, number, last) AS (
+        SELECT id, 0, (SELECT max(seq) FROM audit WHERE tenant = id) >> 12 FROM tenant
+        UNION ALL
+        SELECT tenant, number + 1, last FROM stretch WHERE number < last
+     )
+     SELECT a.seq, a.body, a.prev_hash, a.hash FROM stretch s
+     CROSS JOIN audit a INDEXED BY audit_of_request
+        ON a.tenant = s.tenant AND a.seq >> 12 = s.number AND a.request = ?1
+     ORDER BY a.tenant, a.seq";
+
 #[async_trait]
 impl AuditStore for SqliteStore {
     async fn record(&self, record: Record) -> Result<Recorded, StoreFault> {
@@ -49,16 +61,7 @@ impl AuditStore for SqliteStore {
 
     async fn audit_of_request(&self, request: &RequestId) -> Result<Vec<StoredEvent>, StoreFault> {
         let request = request.clone();
-        // Each stretch of each log has its own small tree of requests.
-        let sql = "WITH RECURSIVE stretch (tenant, number, last) AS (
-                SELECT id, 0, (SELECT max(seq) FROM audit WHERE tenant = id) >> 12 FROM tenant
-                UNION ALL
-                SELECT tenant, number + 1, last FROM stretch WHERE number < last
-             )
-             SELECT a.seq, a.body, a.prev_hash, a.hash FROM stretch s
-             CROSS JOIN audit a ON a.tenant = s.tenant AND a.seq >> 12 = s.number
-             WHERE a.request = ?1 AND a.request IS NOT NULL ORDER BY a.tenant, a.seq";
-        self.scan(move |db| Ok(db.all(sql, [Packed(&request)], read_event)?)).await
+        self.scan(move |db| Ok(db.all(OF_REQUEST, [Packed(&request)], read_event)?)).await
     }
 
     async fn keep_refusals(&self, refusals: Vec<RefusedRequest>) -> Result<(), StoreFault> {

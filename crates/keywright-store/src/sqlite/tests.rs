@@ -10,6 +10,7 @@ use keywright_protocol::id::TenantId;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
+use super::column::Statements as _;
 use super::{QUEUE_MAX, SqliteStore};
 use crate::audit::{AuditStore as _, Recorded};
 use crate::client::UpdateClient;
@@ -226,6 +227,27 @@ async fn several_processes_may_make_the_database_at_once() {
         thread.join().unwrap().unwrap();
     }
     place.open().ping().await.unwrap();
+}
+
+/// What SQLite would do for a statement.
+fn plan(sql: &str) -> String {
+    let place = Place::new();
+    let store = place.open();
+    let explained = store.read(|db| {
+        Ok(db.all(&format!("EXPLAIN QUERY PLAN {sql}"), [None::<i64>], |row| {
+            row.get::<_, String>(3)
+        })?)
+    });
+    explained.unwrap().join("; ")
+}
+
+#[test]
+fn the_events_of_a_request_are_not_searched_in_the_whole_log() {
+    let plan = plan(super::audit::OF_REQUEST);
+    assert!(
+        plan.contains("SEARCH a USING INDEX audit_of_request (tenant=? AND <expr>=?"),
+        "{plan}"
+    );
 }
 
 #[test]
