@@ -1,4 +1,4 @@
-//! The one client for addresses that others choose, such as a client's `jwks_uri`.
+//! The one client for addresses that others choose, such as a client's `jwks_uri` or logo.
 //!
 //! Whoever may name an address could make this server knock on doors behind the firewall. So a name
 //! is resolved once, its addresses are judged, and the connection goes to the very address that was
@@ -21,8 +21,12 @@ use crate::tls::{self, TlsError};
 
 mod address;
 mod exchange;
+mod image;
 mod target;
 
+pub use image::{IMAGE_BYTES_MAX, Image};
+
+use exchange::Wanted;
 use target::Target;
 
 /// A document, bytes: a key set of a hundred certificates fits.
@@ -60,15 +64,18 @@ pub enum OutboundError {
         /// What happened.
         reason: String,
     },
+    /// The bytes are none of the images that are shown.
+    #[error("the document is no PNG, JPEG, GIF or WebP image")]
+    Image,
     /// The answer is no HTTP, or in an encoding that was not asked for.
     #[error("the answer cannot be read: {0}")]
     Malformed(String),
     /// The answer is not 200; redirects are not followed.
     #[error("the answer has status {0}; only 200 is taken, and no redirect is followed")]
     Status(u16),
-    /// More than a document may have.
-    #[error("the document is larger than {DOCUMENT_BYTES_MAX} bytes")]
-    TooLarge,
+    /// More bytes than such a document may have.
+    #[error("the document is larger than {0} bytes")]
+    TooLarge(usize),
     /// Longer than a fetch may take.
     #[error("the answer took too long")]
     TooSlow,
@@ -105,19 +112,29 @@ impl Outbound {
 
     /// Fetches a JSON document. Its bytes are as the peer sent them: nobody has parsed them.
     pub async fn fetch_json(&self, url: &str) -> Result<Vec<u8>, OutboundError> {
+        self.fetch(url, Wanted { accept: "application/json", bytes_max: DOCUMENT_BYTES_MAX }).await
+    }
+
+    /// Fetches an image. It is one of the few kinds that cannot run anything in a browser.
+    pub async fn fetch_image(&self, url: &str) -> Result<Image, OutboundError> {
+        let wanted = Wanted { accept: "image/*", bytes_max: IMAGE_BYTES_MAX };
+        Image::parse(self.fetch(url, wanted).await?)
+    }
+
+    async fn fetch(&self, url: &str, wanted: Wanted) -> Result<Vec<u8>, OutboundError> {
         let target = Target::parse(url)?;
-        let fetched = time::timeout(self.within, self.fetch(&target)).await;
+        let fetched = time::timeout(self.within, self.ask(&target, wanted)).await;
         fetched.map_err(|_| OutboundError::TooSlow)?
     }
 
-    async fn fetch(&self, target: &Target) -> Result<Vec<u8>, OutboundError> {
+    async fn ask(&self, target: &Target, wanted: Wanted) -> Result<Vec<u8>, OutboundError> {
         let stream = self.connect(target).await?;
         if !target.is_https {
-            return exchange::get(stream, target).await;
+            return exchange::get(stream, target, wanted).await;
         }
         let connector = TlsConnector::from(Arc::clone(&self.tls));
         let shaken = connector.connect(target.name.clone(), stream).await;
-        exchange::get(shaken.map_err(|error| unreachable(target, error))?, target).await
+        exchange::get(shaken.map_err(|error| unreachable(target, error))?, target, wanted).await
     }
 
     async fn connect(&self, target: &Target) -> Result<TcpStream, OutboundError> {

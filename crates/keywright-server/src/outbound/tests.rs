@@ -41,6 +41,9 @@ fn router(count: &Arc<AtomicUsize>) -> Router {
         .route("/gone", get(async || StatusCode::NOT_FOUND))
         .route("/most", get(async || vec![b' '; DOCUMENT_BYTES_MAX]))
         .route("/more", get(async || vec![b' '; DOCUMENT_BYTES_MAX + 1]))
+        .route("/logo", get(async || image_of(IMAGE_BYTES_MAX)))
+        .route("/large-logo", get(async || image_of(IMAGE_BYTES_MAX + 1)))
+        .route("/vector", get(async || ([("content-type", "image/png")], "<svg/>")))
         .route("/unpacked", get(async || ([("content-encoding", "gzip")], "x")))
         .route("/endless", get(async || Body::new(Endless)))
         .route("/never", get(std::future::pending::<()>))
@@ -48,6 +51,13 @@ fn router(count: &Arc<AtomicUsize>) -> Router {
             count.fetch_add(1, Ordering::SeqCst);
             next.run(request)
         }))
+}
+
+/// A PNG image of so many bytes that is said to be something else.
+fn image_of(length: usize) -> ([(&'static str, &'static str); 1], Vec<u8>) {
+    let mut bytes = b"\x89PNG\r\n\x1a\n".to_vec();
+    bytes.resize(length, 0);
+    ([("content-type", "text/html")], bytes)
 }
 
 /// A body that tells no length and never ends.
@@ -175,14 +185,37 @@ async fn only_a_plain_and_small_200_is_taken() {
     let gone = fetch("/gone").await;
     assert!(matches!(gone, Err(OutboundError::Status(404))), "{gone:?}");
     let more = fetch("/more").await;
-    assert!(matches!(more, Err(OutboundError::TooLarge)), "{more:?}");
+    assert!(matches!(more, Err(OutboundError::TooLarge(DOCUMENT_BYTES_MAX))), "{more:?}");
     let endless = fetch("/endless").await;
-    assert!(matches!(endless, Err(OutboundError::TooLarge)), "{endless:?}");
+    assert!(matches!(endless, Err(OutboundError::TooLarge(DOCUMENT_BYTES_MAX))), "{endless:?}");
     let unpacked = fetch("/unpacked").await;
     assert!(matches!(unpacked, Err(OutboundError::Malformed(_))), "{unpacked:?}");
     let never = fetch("/never").await;
     assert!(matches!(never, Err(OutboundError::TooSlow)), "{never:?}");
     fetch("/jwks").await.expect("the twin");
+}
+
+/// CHECKLIST A38: what browsers get from us as an image is one, whatever its server calls it.
+#[tokio::test]
+async fn an_image_is_small_and_known_by_its_bytes() {
+    let upstream = start("127.0.0.1", false).await;
+    let client = client(&["127.0.0.1"], None);
+    let fetch = async |path: &str| {
+        client.fetch_image(&format!("http://127.0.0.1:{}{path}", upstream.port)).await
+    };
+    let logo = fetch("/logo").await.expect("just fits");
+    assert_eq!((logo.content_type, logo.bytes.len()), ("image/png", IMAGE_BYTES_MAX));
+    let large = fetch("/large-logo").await;
+    assert!(matches!(large, Err(OutboundError::TooLarge(IMAGE_BYTES_MAX))), "{large:?}");
+    let vector = fetch("/vector").await;
+    assert!(matches!(vector, Err(OutboundError::Image)), "{vector:?}");
+    let moved = fetch("/moved").await;
+    assert!(matches!(moved, Err(OutboundError::Status(307))), "{moved:?}");
+    let asked = upstream.count.load(Ordering::SeqCst);
+    let inner = self::client(&[], None);
+    let inner = inner.fetch_image(&format!("http://127.0.0.1:{}/logo", upstream.port)).await;
+    assert!(matches!(inner, Err(OutboundError::Address { .. })), "{inner:?}");
+    assert_eq!(upstream.count.load(Ordering::SeqCst), asked, "nobody knocked");
 }
 
 #[test]
