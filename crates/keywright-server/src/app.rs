@@ -21,6 +21,7 @@ use crate::error::ServerFault;
 use crate::explain::Notebook;
 use crate::keys::lifecycle::{self, KeySchedule, Thoroughness};
 use crate::keys::{KeyRing, MasterKey};
+use crate::logos::LogoShelf;
 use crate::metrics::Metrics;
 use crate::outbound::Outbound;
 use crate::password::Passwords;
@@ -54,6 +55,8 @@ pub struct App {
     pub guesses_at_client: Throttle,
     /// Guarded fetches.
     pub outbound: Outbound,
+    /// Which clients' logos are kept.
+    pub logos: LogoShelf,
     master: MasterKey,
     tenants: ArcSwap<HashMap<TenantId, Arc<TenantState>>>,
     revocations: RwLock<RevocationSet>,
@@ -90,6 +93,7 @@ impl App {
             metrics: Metrics::default(),
             passwords,
             outbound,
+            logos: LogoShelf::default(),
             master,
             tenants: ArcSwap::from_pointee(HashMap::new()),
             revocations: RwLock::new(RevocationSet::default()),

@@ -193,7 +193,7 @@ fn user_agent(headers: &HeaderMap) -> Option<String> {
 }
 
 /// The path of an issuer: empty for most.
-fn issuer_path(issuer: &str) -> &str {
+pub fn issuer_path(issuer: &str) -> &str {
     let rest = issuer.split_once("://").map_or("", |(_, rest)| rest);
     rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("")
 }

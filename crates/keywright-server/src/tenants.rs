@@ -17,12 +17,15 @@ use keywright_protocol::time::Timestamp;
 use keywright_protocol::wire::discovery;
 
 use crate::keys::KeyRing;
+use crate::logos::LogoPlace;
 
 /// A client with its keys, parsed once.
 #[derive(Debug)]
 pub struct LoadedClient {
     /// The client.
     pub client: Arc<Client>,
+    /// Its logo, once somebody has asked for it.
+    pub logo: LogoPlace,
     keys: OnceLock<VerifyingKeys>,
     fetched: Mutex<Option<FetchedKeys>>,
 }
@@ -39,8 +42,12 @@ pub struct FetchedKeys {
 impl LoadedClient {
     /// A client as it was loaded.
     pub fn new(client: Client) -> Arc<Self> {
-        let client = Arc::new(client);
-        Arc::new(Self { client, keys: OnceLock::new(), fetched: Mutex::new(None) })
+        Arc::new(Self {
+            client: Arc::new(client),
+            logo: LogoPlace::default(),
+            keys: OnceLock::new(),
+            fetched: Mutex::new(None),
+        })
     }
 
     /// The keys that were fetched last.

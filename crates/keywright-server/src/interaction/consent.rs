@@ -103,7 +103,7 @@ async fn render(visit: &Visit<'_>, passed: &Passed) -> Result<Response, Stopped>
     let page = ConsentPage {
         text,
         site: &site(ctx),
-        client: client_view(&passed.client.client, host.as_deref()),
+        client: client_view(ctx, &passed.client.client, host.as_deref()),
         username: &username,
         action: &format!("{}/{PAGE}", ctx.issuer()),
         csrf: &csrf(ctx, visit.browser, PAGE, &flow),

@@ -209,7 +209,7 @@ fn render(
     let page = LoginPage {
         text,
         site: &site(ctx),
-        client: Some(client_view(&passed.client.client, host.as_deref())),
+        client: Some(client_view(ctx, &passed.client.client, host.as_deref())),
         action: &format!("{}/{PAGE}", ctx.issuer()),
         csrf: &csrf(ctx, visit.browser, PAGE, &flow),
         flow: &flow,

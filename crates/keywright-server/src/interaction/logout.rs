@@ -174,7 +174,7 @@ async fn ask(
     let page = LogoutPage {
         text,
         site: &site(ctx),
-        client: verified.client.as_ref().map(|loaded| client_view(&loaded.client, None)),
+        client: verified.client.as_ref().map(|loaded| client_view(ctx, &loaded.client, None)),
         username: username.as_deref(),
         action: &format!("{}/logout/confirm", ctx.issuer()),
         csrf: &csrf(ctx, browser, PAGE, &flow),
@@ -221,7 +221,7 @@ fn signed_out(ctx: &Ctx, headers: &HeaderMap, verified: &Verified) -> Response {
     let page = SignedOutPage {
         text,
         site: &site(ctx),
-        client: verified.client.as_ref().map(|loaded| client_view(&loaded.client, None)),
+        client: verified.client.as_ref().map(|loaded| client_view(ctx, &loaded.client, None)),
         continue_uri: None,
     };
     html(StatusCode::OK, text, page.html(), &Policy::default())

@@ -9,6 +9,7 @@ pub mod consent;
 pub mod cookie;
 pub mod flow;
 pub mod login;
+pub mod logo;
 pub mod logout;
 pub mod page;
 
@@ -29,6 +30,7 @@ pub fn routes() -> Router {
         .route("/logout", page_of(get(logout::logout).post(logout::logout_post)))
         .route("/logout/confirm", page_of(axum::routing::post(logout::confirm)))
         .route("/errors/{code}", page_of(get(page::explain_error)))
+        .route("/logos/{client_id}", page_of(get(logo::logo)))
         .route("/assets/{name}", page_of(get(page::asset)))
 }
 

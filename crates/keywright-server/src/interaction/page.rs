@@ -12,6 +12,7 @@ use crate::endpoint::response::{no_store, with_type};
 use crate::error::ServerFault;
 use crate::interaction::cookie::Cookie;
 use crate::interaction::flow::Browser;
+use crate::interaction::logo;
 use crate::page::{ClientView, ErrorPage, IndexPage, Texts, negotiate};
 use crate::router::Ctx;
 
@@ -53,7 +54,7 @@ impl Policy {
         // too: any https address may follow, and the client's own where that is not https.
         let leads_to = self.leads_to.as_ref().map(|s| format!(" https: {s}")).unwrap_or_default();
         format!(
-            "default-src 'none'; style-src 'self'; img-src 'self' https:; base-uri 'none'; \
+            "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; \
              frame-ancestors 'none'; form-action 'self'{leads_to}{script}"
         )
     }
@@ -131,12 +132,12 @@ pub fn remember_browser(ctx: &Ctx, mut response: Response, browser: &Browser) ->
 }
 
 /// The client as a page shows it.
-pub fn client_view<'a>(client: &'a Client, host: Option<&'a str>) -> ClientView<'a> {
+pub fn client_view<'a>(ctx: &Ctx, client: &'a Client, host: Option<&'a str>) -> ClientView<'a> {
     let metadata = &client.metadata;
     ClientView {
         name: client.display_name(),
         host,
-        logo_uri: metadata.logo_uri.as_deref(),
+        logo: metadata.logo_uri.as_ref().map(|_| logo::path(ctx.issuer(), &client.id)),
         policy_uri: metadata.policy_uri.as_deref(),
         tos_uri: metadata.tos_uri.as_deref(),
         client_uri: metadata.client_uri.as_deref(),

@@ -5,14 +5,14 @@ use std::char::ToUppercase;
 use super::link;
 
 /// What is known of the client that sent the person here. All of it may be hostile.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ClientView<'a> {
     /// `client_name`, or the client id where it has none.
     pub name: &'a str,
     /// Host of the redirect URI: the one thing here that a client cannot invent.
     pub host: Option<&'a str>,
-    /// `logo_uri`.
-    pub logo_uri: Option<&'a str>,
+    /// Where this server shows the logo: a path, since a page asks nobody else.
+    pub logo: Option<String>,
     /// `policy_uri`.
     pub policy_uri: Option<&'a str>,
     /// `tos_uri`.
@@ -24,8 +24,8 @@ pub struct ClientView<'a> {
 }
 
 impl<'a> ClientView<'a> {
-    pub(super) fn logo(&self) -> Option<&'a str> {
-        self.logo_uri.and_then(link::image)
+    pub(super) fn logo(&self) -> Option<&str> {
+        self.logo.as_deref().and_then(link::own_path)
     }
 
     pub(super) fn home(&self) -> Option<&'a str> {

@@ -8,7 +8,7 @@
 //! somebody else chose stands in `<bdi>`, so that its writing direction cannot rearrange ours.
 //!
 //! Architecture invariant: no page needs JavaScript, and no page fetches anything from another
-//! origin except a client's logo.
+//! origin: even a client's logo comes from this server.
 
 mod asset;
 mod client;

@@ -3,7 +3,7 @@
 use super::*;
 
 /// What one hostile client writes into every field that it has.
-const HOSTILE: [&str; 12] = [
+const HOSTILE: [&str; 14] = [
     "\"><script>alert(1)</script>",
     "'><img src=x onerror=alert(1)>",
     "</title></textarea></style></script><svg onload=alert(1)>",
@@ -12,6 +12,8 @@ const HOSTILE: [&str; 12] = [
     "javascript:alert(1)",
     "JaVaScRiPt://a.example/%0aalert(1)",
     "data:text/html,<script>alert(1)</script>",
+    "//evil.example/logo.png",
+    "/\\evil.example/logo.png",
     "<!-- --><base href=//evil.example>",
     "{{ csrf }}{% include \"x\" %}&lt;b&gt;",
     "`;alert(1)//\\\u{2028}",
@@ -36,7 +38,7 @@ fn client(value: &str) -> ClientView<'_> {
     ClientView {
         name: value,
         host: Some(value),
-        logo_uri: Some(value),
+        logo: Some(value.to_owned()),
         policy_uri: Some(value),
         tos_uri: Some(value),
         client_uri: Some(value),
@@ -166,12 +168,29 @@ fn only_web_addresses_become_links_images_or_targets() {
         let want = match name {
             "consent" => 3,
             "index" => 2,
-            "login" if html.contains("<img ") => 3,
+            "login" if html.contains("class=\"client\"") => 3,
             "signed_out" => 1,
             _ => 0,
         };
         assert_eq!(links, want, "{name}");
     }
+}
+
+/// CHECKLIST A38: a logo comes from this server, or there is none.
+#[test]
+fn a_logo_is_a_path_of_this_server() {
+    let faces = |value: &str| {
+        let images = |(name, html): (&'static str, String)| {
+            let sources: Vec<String> =
+                values(&html, "src").into_iter().map(str::to_owned).collect();
+            (!sources.is_empty()).then_some((name, sources))
+        };
+        pages("en", value).into_iter().filter_map(images).collect::<Vec<_>>()
+    };
+    let path = "/t/acme/logos/a%2Db";
+    let shown = ["login", "consent", "logout", "signed_out"];
+    assert_eq!(faces(path), shown.map(|name| (name, vec![path.to_owned()])));
+    assert_eq!(faces("https://a.example/logo.png"), []);
 }
 
 #[test]
