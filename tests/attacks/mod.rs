@@ -11,6 +11,7 @@ mod escalation;
 mod front_channel;
 mod injection;
 mod methods;
+mod noise;
 mod outbound;
 mod pages;
 mod parameters;
