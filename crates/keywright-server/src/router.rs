@@ -1,5 +1,6 @@
 //! The way in: which tenant, which request, whose address; then the endpoint.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::ops::Deref;
@@ -23,7 +24,8 @@ use keywright_protocol::wire::{ErrorCode, WireError};
 use tower::{Service, ServiceExt};
 
 use crate::app::App;
-use crate::endpoint;
+use crate::endpoint::cors::CrossOrigin;
+use crate::endpoint::{self};
 use crate::environment::random;
 use crate::error::error_response;
 use crate::listen::PeerAddress;
@@ -96,8 +98,17 @@ impl Dispatch {
         let label = endpoint::label(request.uri().path());
         let response = match self.prepare(&mut request, &request_id) {
             Some(ctx) => {
+                let cross_origin = CrossOrigin::of(&ctx.tenant, &request);
+                let preflight = cross_origin.as_ref().and_then(CrossOrigin::preflight);
                 request.extensions_mut().insert(ctx);
-                self.run(request.map(Body::new)).await
+                let mut response = match preflight {
+                    Some(response) => response,
+                    None => self.run(request.map(Body::new)).await,
+                };
+                if let Some(cross_origin) = cross_origin {
+                    cross_origin.mark(response.headers_mut());
+                }
+                response
             }
             None => self.refuse(ErrorCode::NotFound, "there is no such issuer here"),
         };
@@ -126,8 +137,8 @@ impl Dispatch {
 
     /// Finds the tenant, and rewrites the path to what stands below its issuer.
     fn prepare(&self, request: &mut Request<Incoming>, request_id: &RequestId) -> Option<Ctx> {
-        let issuer = self.app.root_issuer();
-        let (tenant, path) = split_path(request.uri().path(), issuer_path(&issuer))?;
+        let config = self.app.config.load();
+        let (tenant, path) = split_path(request.uri().path(), issuer_path(&config.issuer))?;
         let tenant = self.app.tenant(&tenant)?;
         if path != request.uri().path() {
             *request.uri_mut() = with_path(request.uri(), &path)?;
@@ -202,12 +213,12 @@ pub fn issuer_path(issuer: &str) -> &str {
 ///
 /// RFC 8414 §3.1 puts the well-known part before an issuer's path; OpenID Connect Discovery §4 puts
 /// it behind. Both lead to the same document.
-fn split_path(path: &str, base: &str) -> Option<(TenantId, String)> {
+fn split_path<'a>(path: &'a str, base: &str) -> Option<(TenantId, Cow<'a, str>)> {
     for document in ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"]
     {
         if let Some(inserted) = path.strip_prefix(document).filter(|rest| !rest.is_empty()) {
             let (tenant, rest) = split_tenant(inserted.strip_prefix(base)?)?;
-            return rest.is_empty().then(|| (tenant, document.to_owned()));
+            return rest.is_empty().then_some((tenant, Cow::Borrowed(document)));
         }
         if path == document && !base.is_empty() {
             return None;
@@ -215,7 +226,7 @@ fn split_path(path: &str, base: &str) -> Option<(TenantId, String)> {
     }
     let below = path.strip_prefix(base)?;
     let (tenant, rest) = split_tenant(below)?;
-    Some((tenant, if rest.is_empty() { "/".to_owned() } else { rest.to_owned() }))
+    Some((tenant, Cow::Borrowed(if rest.is_empty() { "/" } else { rest })))
 }
 
 fn split_tenant(path: &str) -> Option<(TenantId, &str)> {
@@ -245,7 +256,8 @@ mod tests {
 
     #[test]
     fn a_path_names_one_tenant() {
-        let split = |path: &str| split_path(path, "").map(|(t, p)| (t.as_str().to_owned(), p));
+        let split =
+            |path: &str| split_path(path, "").map(|(t, p)| (t.as_str().to_owned(), p.into_owned()));
         let some = |t: &str, p: &str| Some((t.to_owned(), p.to_owned()));
         assert_eq!(split("/token"), some("default", "/token"));
         assert_eq!(split("/t/shop/token"), some("shop", "/token"));
@@ -261,7 +273,8 @@ mod tests {
 
     #[test]
     fn rfc8414_3_1_an_issuer_with_a_path() {
-        let split = |path: &str| split_path(path, "/auth").map(|(t, p)| (t.to_string(), p));
+        let split =
+            |path: &str| split_path(path, "/auth").map(|(t, p)| (t.to_string(), p.into_owned()));
         let document = "/.well-known/openid-configuration";
         let found = Some(("default".to_owned(), document.to_owned()));
         assert_eq!(split(&format!("{document}/auth")), found);

@@ -36,11 +36,31 @@ impl Throttle {
         let Ok(mut counts) = self.counts.lock() else { return Ok(()) };
         let live = counts.get(key).filter(|count| self.is_live(count, now));
         if let Some(count) = live.filter(|count| count.failures >= self.failures_max) {
-            let left = count.since.plus(self.window).since(now);
-            return Err(left.max(Duration::from_secs(1)));
+            return Err(self.left(count, now));
         }
         self.count(&mut counts, key, now);
         Ok(())
+    }
+
+    /// How long a key must wait. For guesses that are judged at once and need no try in advance;
+    /// while nobody has failed, the key is not even made.
+    pub fn wait(&self, key: impl FnOnce() -> String, now: Timestamp) -> Result<(), Duration> {
+        let Ok(counts) = self.counts.lock() else { return Ok(()) };
+        if counts.is_empty() {
+            return Ok(());
+        }
+        let live = counts.get(&key()).filter(|count| self.is_live(count, now));
+        match live.filter(|count| count.failures >= self.failures_max) {
+            Some(count) => Err(self.left(count, now)),
+            None => Ok(()),
+        }
+    }
+
+    /// Counts a failure.
+    pub fn fail(&self, key: &str, now: Timestamp) {
+        if let Ok(mut counts) = self.counts.lock() {
+            self.count(&mut counts, key, now);
+        }
     }
 
     /// Gives a try back: it was never judged, or judged well but proves nothing about the key.
@@ -68,6 +88,10 @@ impl Throttle {
         if let Ok(mut counts) = self.counts.lock() {
             counts.remove(key);
         }
+    }
+
+    fn left(&self, count: &Count, now: Timestamp) -> Duration {
+        count.since.plus(self.window).since(now).max(Duration::from_secs(1))
     }
 
     fn is_live(&self, count: &Count, now: Timestamp) -> bool {

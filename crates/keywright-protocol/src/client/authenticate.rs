@@ -14,6 +14,7 @@ use crate::id::ClientId;
 use crate::limits::{ASSERTION_BYTES_MAX, CLIENT_SECRET_BYTES_MAX};
 use crate::secret::Secret;
 use crate::time::Timestamp;
+use crate::wire::parse::form_decode;
 use crate::wire::{Params, RequestError};
 
 /// What a client presented to prove itself: one method, or none.
@@ -127,19 +128,12 @@ fn parse_basic(header: &str, named: Option<&ClientId>) -> Result<Credentials, Cl
     let decoded = Secret::new(STANDARD.decode(encoded.trim()).map_err(|_| malformed)?);
     let text = std::str::from_utf8(decoded.expose()).map_err(|_| malformed)?;
     let (id, secret) = text.split_once(':').ok_or(malformed)?;
-    let form = format!("i={}&s={}", escape_ampersand(id), escape_ampersand(secret));
-    let params = Params::parse(form.as_bytes()).map_err(|_| malformed)?;
-    let client = ClientId::parse(params.required("i").map_err(|_| malformed)?)?;
+    let client = ClientId::parse(&form_decode(id).map_err(|_| malformed)?)?;
     if named.is_some_and(|named| *named != client) {
         return Err(ClientAuthError::SeveralMethods);
     }
-    let secret = params.one("s")?.unwrap_or_default();
-    Ok(Credentials::SecretBasic(client, checked_secret(secret)?))
-}
-
-/// A client that forgot to form-encode an `&` is still read as it meant.
-fn escape_ampersand(text: &str) -> String {
-    text.replace('&', "%26")
+    let secret = form_decode(secret).map_err(|_| malformed)?;
+    Ok(Credentials::SecretBasic(client, checked_secret(&secret)?))
 }
 
 fn parse_assertion(

@@ -1,5 +1,7 @@
 //! `application/x-www-form-urlencoded` parameters, RFC 6749 appendix B, read strictly.
 
+use std::borrow::Cow;
+
 use percent_encoding::percent_decode_str;
 
 use crate::limits::{FLOW_BYTES_MAX, PARAMETER_BYTES_MAX, PARAMETERS_MAX, REQUEST_BYTES_MAX};
@@ -92,6 +94,11 @@ impl Params {
     }
 }
 
+/// Decodes one form-encoded value, RFC 6749 appendix B.
+pub(crate) fn form_decode(raw: &str) -> Result<String, RequestError> {
+    decode(raw, PARAMETER_BYTES_MAX)
+}
+
 /// Error texts name known parameters only, never what the peer invented.
 fn known_name(name: &str) -> &'static str {
     const KNOWN: [&str; 14] = [
@@ -114,13 +121,19 @@ fn known_name(name: &str) -> &'static str {
 }
 
 fn decode(raw: &str, bytes_max: usize) -> Result<String, RequestError> {
+    // Most values are written as they are.
+    if !raw.bytes().any(|b| b == b'+' || b == b'%') {
+        return accept(Cow::Borrowed(raw), bytes_max);
+    }
     let spaced = raw.replace('+', " ");
     if !is_well_encoded(&spaced) {
         return Err(RequestError::Malformed("percent-encoding"));
     }
-    let decoded = percent_decode_str(&spaced)
-        .decode_utf8()
-        .map_err(|_| RequestError::Malformed("encoding"))?;
+    let decoded = percent_decode_str(&spaced).decode_utf8();
+    accept(decoded.map_err(|_| RequestError::Malformed("encoding"))?, bytes_max)
+}
+
+fn accept(decoded: Cow<'_, str>, bytes_max: usize) -> Result<String, RequestError> {
     if decoded.len() > bytes_max {
         return Err(RequestError::TooLarge("a parameter"));
     }

@@ -30,12 +30,13 @@ pub async fn prove(ctx: &Ctx, credentials: &Credentials) -> Result<Authenticated
     let (Credentials::SecretBasic(..) | Credentials::SecretPost(..)) = credentials else {
         return Ok(judge(ctx, credentials, loaded.as_deref()).await?);
     };
-    // The address is part of the key: nobody can lock a client out from elsewhere.
-    let guesser = format!("{}|{}|{}", ctx.origin.tenant, credentials.client(), ctx.address);
-    ctx.app.guesses_at_client.attempt(&guesser, ctx.now).map_err(Refused::Throttled)?;
+    // The address is part of the key: nobody can lock a client out from elsewhere. A secret is
+    // compared at once, so a guess is counted when it has failed.
+    let guesser = || format!("{}|{}|{}", ctx.origin.tenant, credentials.client(), ctx.address);
+    ctx.app.guesses_at_client.wait(guesser, ctx.now).map_err(Refused::Throttled)?;
     let verdict = judge(ctx, credentials, loaded.as_deref()).await;
-    if verdict.is_ok() {
-        ctx.app.guesses_at_client.succeed(&guesser);
+    if verdict.is_err() {
+        ctx.app.guesses_at_client.fail(&guesser(), ctx.now);
     }
     Ok(verdict?)
 }

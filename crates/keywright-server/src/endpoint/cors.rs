@@ -2,41 +2,62 @@
 //! tenant has registered, and never with credentials.
 
 use axum::body::Body;
-use axum::extract::Request;
-use axum::middleware::Next;
 use axum::response::Response;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 
-use crate::router::Ctx;
+use crate::tenants::TenantState;
 
-/// Answers preflights and marks responses.
-pub async fn cors(ctx: Ctx, request: Request, next: Next) -> Response {
-    let origin = allowed_origin(&ctx, request.headers());
-    let preflight = request.method() == Method::OPTIONS
-        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    let mut response = if preflight { preflight_response() } else { next.run(request).await };
-    let headers = response.headers_mut();
-    headers.append(header::VARY, HeaderValue::from_static("Origin"));
-    if let Some(origin) = origin {
+/// The endpoints that a browser may call from another origin.
+const OPEN: [&str; 6] = [
+    "/.well-known/oauth-authorization-server",
+    "/.well-known/openid-configuration",
+    "/jwks",
+    "/revoke",
+    "/token",
+    "/userinfo",
+];
+
+/// A request to an endpoint that is open to other origins.
+#[derive(Debug)]
+pub struct CrossOrigin {
+    allowed: Option<HeaderValue>,
+    preflight: bool,
+}
+
+impl CrossOrigin {
+    /// What a request may have answered; nothing where the endpoint is closed.
+    pub fn of<B>(tenant: &TenantState, request: &Request<B>) -> Option<Self> {
+        if !OPEN.contains(&request.uri().path()) {
+            return None;
+        }
+        let headers = request.headers();
+        let origin = headers.get(header::ORIGIN);
+        let known = |origin: &&HeaderValue| origin.to_str().is_ok_and(|o| tenant.knows_origin(o));
+        let preflight = request.method() == Method::OPTIONS
+            && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+        Some(Self { allowed: origin.filter(known).cloned(), preflight })
+    }
+
+    /// The answer to a preflight, which never reaches the endpoint.
+    pub fn preflight(&self) -> Option<Response> {
+        self.preflight.then(|| {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::NO_CONTENT;
+            response
+        })
+    }
+
+    /// Marks a response.
+    pub fn mark(self, headers: &mut HeaderMap) {
+        headers.append(header::VARY, HeaderValue::from_static("Origin"));
+        let Some(origin) = self.allowed else { return };
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         let exposed = HeaderValue::from_static("WWW-Authenticate, X-Request-Id, Retry-After");
         headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
-        if preflight {
+        if self.preflight {
             allow_what_the_endpoints_take(headers);
         }
     }
-    response
-}
-
-fn allowed_origin(ctx: &Ctx, headers: &HeaderMap) -> Option<HeaderValue> {
-    let value = headers.get(header::ORIGIN)?;
-    ctx.tenant.knows_origin(value.to_str().ok()?).then(|| value.clone())
-}
-
-fn preflight_response() -> Response {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    response
 }
 
 fn allow_what_the_endpoints_take(headers: &mut HeaderMap) {

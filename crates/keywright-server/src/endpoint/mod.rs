@@ -24,17 +24,14 @@ use crate::router::Ctx;
 
 /// Every path below an issuer.
 pub fn routes() -> Router {
-    let open_to_browsers = Router::new()
+    Router::new()
         .route("/.well-known/openid-configuration", get(documents::metadata))
         .route("/.well-known/oauth-authorization-server", get(documents::metadata))
         .route("/jwks", get(documents::jwks))
         .route("/token", post(token::token))
+        .route("/introspect", post(introspect::introspect))
         .route("/revoke", post(revoke::revoke))
         .route("/userinfo", get_and_post(userinfo::userinfo))
-        .layer(axum::middleware::from_fn(cors::cors));
-    Router::new()
-        .route("/introspect", post(introspect::introspect))
-        .merge(open_to_browsers)
         .merge(interaction::routes())
         .merge(crate::admin::routes())
         .fallback(documents::not_found)
