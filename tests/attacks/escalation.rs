@@ -129,7 +129,8 @@ fn registered_keys_are_public_and_strong() {
     let world = World::start();
     let key = jwt::Key::generate();
     let register = |public: &Value| {
-        let change = json!({ "token_endpoint_auth_method": "private_key_jwt", "jwks": { "keys": [public] } });
+        let keys = json!({ "keys": [public] });
+        let change = json!({ "token_endpoint_auth_method": "private_key_jwt", "jwks": keys });
         let metadata = with(service_metadata("orders:read"), &change);
         world.server.cli_with(&["client", "create", "--metadata", "-"], &metadata.to_string())
     };

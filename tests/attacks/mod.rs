@@ -10,6 +10,7 @@ mod csrf;
 mod escalation;
 mod front_channel;
 mod injection;
+mod logo;
 mod methods;
 mod noise;
 mod outbound;
