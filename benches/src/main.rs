@@ -77,6 +77,7 @@ fn main() -> anyhow::Result<()> {
 /// `cargo run` builds one program only; here are the others. Returns their folder.
 fn build(keywright: bool) -> anyhow::Result<PathBuf> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
     cargo.args(["build", "--release", "--quiet", "--bins", "-p", "keywright-benches"]);
     if keywright {
         cargo.args(["-p", "keywright"]);

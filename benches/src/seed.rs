@@ -75,7 +75,8 @@ impl Installation<'_> {
         )
     }
 
-    /// A client that people use, with refresh tokens.
+    /// A client that people use: with refresh tokens, without ID tokens, which would be a second
+    /// signature.
     pub(crate) fn add_site(&self, config: &Path) -> anyhow::Result<Client> {
         self.add_client(
             config,
@@ -83,7 +84,8 @@ impl Installation<'_> {
                 "client_name": "Site",
                 "grant_types": ["authorization_code", "refresh_token"],
                 "redirect_uris": [REDIRECT_URI],
-                "scope": "openid offline_access es256",
+                "scope": "es256",
+                "keywright_refresh": "always",
             }),
         )
     }

@@ -46,7 +46,7 @@ impl Browser {
             ("response_type", "code"),
             ("client_id", &client.id),
             ("redirect_uri", REDIRECT_URI),
-            ("scope", "openid offline_access es256"),
+            ("scope", "es256"),
             ("resource", &identifier("es256")),
             ("state", "s"),
             ("prompt", "consent"),

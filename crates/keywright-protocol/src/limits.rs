@@ -46,7 +46,7 @@ pub const CLIENT_METADATA_BYTES_MAX: usize = 64 * 1024;
 /// A client assertion, bytes.
 pub const ASSERTION_BYTES_MAX: usize = 8 * 1024;
 /// How long a client assertion may live: its `jti` is remembered for as long.
-pub const ASSERTION_LIFETIME_MAX: Duration = Duration::from_mins(10);
+pub const ASSERTION_LIFETIME_MAX: Duration = Duration::from_hours(1);
 /// How far ahead `iat` and `nbf` of a peer may lie: FAPI 2.0 §5.3.2.1 note 4 asks for 10 to 60 s.
 pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(10);
 /// Failed redemptions that a code survives; the next one burns it.

@@ -90,8 +90,19 @@ pub struct RevocationSet {
 
 /// Dead by name, until an expiry.
 type Named = HashMap<String, Timestamp>;
-/// Dead if issued at or before the first moment; the second is the expiry.
-type Floors = HashMap<String, (Timestamp, Timestamp)>;
+/// Dead if issued at or before a second.
+type Floors = HashMap<String, Floor>;
+
+/// What is dead of a client, user or tenant.
+#[derive(Clone, Copy, Debug)]
+struct Floor {
+    /// Dead if `iat` is not after this second.
+    issued_until_s: i64,
+    /// When the last token that it concerns is dead anyway.
+    expires_at: Timestamp,
+    /// The entry that set it.
+    seq: u64,
+}
 
 #[derive(Debug, Default)]
 struct TenantRevocations {
@@ -172,7 +183,10 @@ impl RevocationSet {
     pub fn forget_expired(&mut self, now: Timestamp) {
         for tenant in self.tenants.values_mut() {
             tenant.named_mut().into_iter().for_each(|map| map.retain(|_, end| *end > now));
-            tenant.floors_mut().into_iter().for_each(|map| map.retain(|_, (_, end)| *end > now));
+            tenant
+                .floors_mut()
+                .into_iter()
+                .for_each(|map| map.retain(|_, floor| floor.expires_at > now));
         }
         self.tenants.retain(|_, t| {
             t.named().into_iter().any(|map| !map.is_empty())
@@ -203,7 +217,7 @@ impl TenantRevocations {
         [(&self.clients, client), (&self.users, sub), (&self.everything, "")]
             .into_iter()
             .filter_map(|(map, id)| map.get(id))
-            .map(|(at, _)| at.as_unix_s())
+            .map(|floor| floor.issued_until_s)
             .max()
             .unwrap_or(i64::MIN)
     }
@@ -214,9 +228,19 @@ fn name(map: &mut Named, id: &str, entry: &RevocationEntry) {
     *expires = (*expires).max(entry.expires_at);
 }
 
+/// A token that was issued after one revocation and before the next may carry an `iat` a second
+/// ahead; so the next reaches at least a second further, even within the same second.
 fn raise(map: &mut Floors, id: &str, entry: &RevocationEntry) {
-    let known = map.entry(id.to_owned()).or_insert((entry.at, entry.expires_at));
-    *known = (known.0.max(entry.at), known.1.max(entry.expires_at));
+    let at_s = entry.at.as_unix_s();
+    let new = Floor { issued_until_s: at_s, expires_at: entry.expires_at, seq: entry.seq };
+    let known = map.entry(id.to_owned()).or_insert(new);
+    if entry.seq > known.seq {
+        *known = Floor {
+            issued_until_s: at_s.max(known.issued_until_s.saturating_add(1)),
+            expires_at: known.expires_at.max(entry.expires_at),
+            seq: entry.seq,
+        };
+    }
 }
 
 #[cfg(test)]
@@ -297,5 +321,19 @@ mod tests {
         set.forget_expired(Timestamp::from_unix_s(1000));
         assert!(set.is_empty());
         assert_eq!(set.last_seq(), 2);
+    }
+
+    #[test]
+    fn two_revocations_within_a_second_leave_no_gap() {
+        let tenant = TenantId::default_tenant();
+        let user = || RevocationTarget::User(Subject::from_trusted("u"));
+        let mut set = RevocationSet::default();
+        set.learn(&entry(1, user(), 99));
+        set.insert(&entry(1, user(), 99));
+        assert_eq!(set.earliest_iat_s(&tenant, "c", "u"), 100, "twice the same entry");
+        assert!(!set.revokes(&tenant, &facts()));
+        set.insert(&entry(2, user(), 99));
+        assert!(set.revokes(&tenant, &facts()), "issued between the two");
+        assert_eq!(set.earliest_iat_s(&tenant, "c", "u"), 101);
     }
 }

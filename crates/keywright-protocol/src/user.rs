@@ -14,15 +14,16 @@ use crate::wire::RequestError;
 pub struct Username(String);
 
 impl Username {
-    /// Reads a user name: no spaces around it, no control characters, folded to lower case so that
-    /// two accounts can never differ by case alone.
+    /// Reads a user name: visible ASCII, as in an email address, folded to lower case. Two accounts
+    /// can then never look alike, by case or by letters of another script; how a person is called
+    /// is a claim.
     pub fn parse(raw: &str) -> Result<Self, RequestError> {
         let name = raw.trim();
-        let printable = name.chars().all(|c| !c.is_control() && !c.is_whitespace());
-        if name.is_empty() || name.len() > USERNAME_BYTES_MAX || !printable {
+        let visible = name.bytes().all(|b| b.is_ascii_graphic());
+        if name.is_empty() || name.len() > USERNAME_BYTES_MAX || !visible {
             return Err(RequestError::Malformed("username"));
         }
-        Ok(Self(name.to_lowercase()))
+        Ok(Self(name.to_ascii_lowercase()))
     }
 
     /// Its text.
@@ -66,4 +67,23 @@ pub struct User {
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_do_not_look_alike() {
+        let alice = Username::parse("alice").unwrap();
+        for same in ["Alice", " alice ", "ALICE"] {
+            assert_eq!(Username::parse(same).as_ref(), Ok(&alice), "{same:?}");
+        }
+        for other in ["alice@example.com", "a.lice+1"] {
+            assert!(Username::parse(other).is_ok(), "{other}");
+        }
+        for bad in ["", " ", "al ice", "\u{ff41}lice", "\u{430}lice", "a\u{301}", "a\u{7}"] {
+            assert!(Username::parse(bad).is_err(), "{bad:?}");
+        }
+    }
 }

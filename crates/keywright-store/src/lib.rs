@@ -9,7 +9,7 @@
 //! join the tenant's hash chain, and what must be used only once. Both are rows of the same
 //! transaction.
 //!
-//! [`memory`] is the obvious model; [`sqlite`] is what runs. Both pass the suite in `contract`, and a
+//! [`memory`] is the obvious model; [`sqlite`] is what runs. Both pass the suite in `contract`; a
 //! new backend is done when it does.
 //!
 //! **Architecture invariant:** no secret arrives here: only hashes, and ciphertext that the store

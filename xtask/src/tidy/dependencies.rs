@@ -25,6 +25,8 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
             "keywright-store",
         ],
     ),
+    // The floor that it measures against: one signature.
+    ("keywright-benches", &["keywright-jose"]),
     // Black box: it knows only what an outsider knows.
     ("keywright-tests", &[]),
     ("xtask", &[]),

@@ -1,4 +1,4 @@
-//! Client metadata, RFC 7591 §2 and OpenID Connect Dynamic Client Registration §2: the client model.
+//! Client metadata, RFC 7591 §2 and OpenID Connect Dynamic Client Registration §2.
 
 use keywright_jose::{Algorithm, JwkSet};
 use serde::{Deserialize, Serialize};

@@ -77,7 +77,7 @@ impl Params {
         self.one(name)?.ok_or(RequestError::Missing(name))
     }
 
-    /// All values of a parameter that may repeat: `resource` (RFC 8707 §2), `scope` boxes of a form.
+    /// All values of a parameter that may repeat: `resource` (RFC 8707 §2), a form's boxes.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |(n, v)| n == name && !v.is_empty()).map(|(_, v)| v.as_str())
     }

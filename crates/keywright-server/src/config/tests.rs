@@ -256,7 +256,8 @@ fn what_a_restart_needs_is_what_the_table_says() {
          announce = \"1d\"\n[tokens]\naccess_lifetime = \"9m\"\n[limits]\npassword_threads = 99\n\
          password_queue = 1\nsession_lifetime = \"1h\"\nconnections = 1\nrequest_timeout = \"1s\"\n\
          drain = \"1s\"\nlogin_failures_per_account = 1\nlogin_failures_per_address = 1\n\
-         [outbound]\nextra_ca = [\"a\"]\nallow_addresses = [\"::1\"]\n[telemetry]\nlog = \"json\"\nlevel = \"debug\"\n",
+         [outbound]\nextra_ca = [\"a\"]\nallow_addresses = [\"::1\"]\n\
+         [telemetry]\nlog = \"json\"\nlevel = \"debug\"\n",
     );
     let told = changes_needing_restart(&base, &changed.expect("valid"));
     let listed: Vec<String> = setting::all()

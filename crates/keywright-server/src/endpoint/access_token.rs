@@ -54,9 +54,9 @@ fn check(
 ) -> Result<AccessClaims, AccessTokenError> {
     claims.check(ctx.issuer(), ctx.now)?;
     // A lifetime that was shortened counts at once: no token lives longer than a revocation of it
-    // would be remembered.
-    let bound = ctx.app.tokens_expire_at(&ctx.tenant, ctx.now);
-    if Timestamp::from_unix_s(claims.exp) > bound {
+    // would be remembered. Counted from `iat`, so that what has expired stays so.
+    let issued_at = Timestamp::from_unix_s(claims.iat);
+    if ctx.app.tokens_expire_at(&ctx.tenant, issued_at) <= ctx.now {
         return Err(AccessTokenError::Expired);
     }
     let facts = claims.facts(kid);

@@ -68,8 +68,8 @@ fn get_and_post<H: Handler<T, ()> + Clone, T: 'static>(handler: H) -> MethodRout
     only(axum::routing::get(handler.clone()).post(handler), "GET, HEAD, POST")
 }
 
-/// Any other method is refused with the ones that there are, RFC 9110 §15.5.6. Preflights never come
-/// here: they are answered before.
+/// Any other method is refused with the ones that there are, RFC 9110 §15.5.6. Preflights never
+/// come here: they are answered before.
 fn only(methods: MethodRouter, allowed: &'static str) -> MethodRouter {
     methods.fallback(move |ctx: Ctx, method: Method| async move {
         refuse_method(&ctx, &method, allowed)

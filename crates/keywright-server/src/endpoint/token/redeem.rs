@@ -78,7 +78,7 @@ async fn attempt(
     }
 }
 
-/// What a refused redemption does to the code: a replay kills what came of it, a wrong guess counts.
+/// What a refused redemption does to the code: a replay kills what came of it, a guess counts.
 async fn punish(
     ctx: &Ctx,
     client: &AuthenticatedClient,

@@ -17,7 +17,8 @@ pub(super) static TEXTS: Texts = Texts {
     password: "Contraseña",
     sign_in: "Iniciar sesión",
     reauthenticate: "Inicia sesión una vez más, para que sepamos que eres tú.",
-    login_refused: "El usuario o la contraseña no son correctos. Revisa ambos e inténtalo de nuevo.",
+    login_refused: "El usuario o la contraseña no son correctos. \
+        Revisa ambos e inténtalo de nuevo.",
     login_throttled_minute: "Demasiados intentos. Espera un minuto e inténtalo de nuevo.",
     login_throttled_minutes: Phrase(
         "Demasiados intentos. Inténtalo de nuevo dentro de ",
