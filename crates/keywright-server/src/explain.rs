@@ -115,8 +115,7 @@ fn checks_of(endpoint: &str, refused: &Refused) -> Vec<String> {
     let client: &[&str] = &client::authenticate::CHECKS;
     let groups: &[&[&str]] = match (endpoint, refused) {
         ("token", _) => &[&["not throttled"], client, &grant::CHECKS],
-        (_, Refused::Token(_) | Refused::Scope(_)) => &[bearer],
-        ("userinfo" | "api", _) => &[bearer],
+        ("userinfo" | "api", _) | (_, Refused::Token(_) | Refused::Scope(_)) => &[bearer],
         _ => &[&["not throttled"], client],
     };
     let first = std::iter::once("request is well-formed");

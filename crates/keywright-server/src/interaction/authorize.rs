@@ -186,7 +186,7 @@ impl<'a> Visit<'a> {
         let request = match check(&params, &context, entry) {
             Ok(request) => request,
             Err(Refusal::Withheld(request, error)) => {
-                return self.withhold(*request, error, client, session);
+                return withhold(*request, error, client, session.is_some());
             }
             Err(refusal) => return Err(refusal.into()),
         };
@@ -206,22 +206,6 @@ impl<'a> Visit<'a> {
         };
         let step = next_step(&request, situation);
         Ok(Passed { request, client, session, grant, step })
-    }
-
-    /// A refusal that only a signed-in person's browser may carry to the client.
-    fn withhold(
-        &self,
-        request: AuthorizationRequest,
-        error: AuthorizeError,
-        client: Option<Arc<LoadedClient>>,
-        session: Option<Session>,
-    ) -> Result<Passed, Stopped> {
-        match client {
-            Some(client) if session.is_none() && request.prompt != Prompt::None => {
-                Ok(Passed { request, client, session: None, grant: None, step: Step::Login })
-            }
-            _ => Err(Refusal::Redirect(request.target, error).into()),
-        }
     }
 
     async fn session(&self) -> Result<Option<Session>, Stopped> {
@@ -338,6 +322,21 @@ impl<'a> Visit<'a> {
             grant,
             record: Record::of(event),
         }
+    }
+}
+
+/// A refusal that only a signed-in person's browser may carry to the client.
+fn withhold(
+    request: AuthorizationRequest,
+    error: AuthorizeError,
+    client: Option<Arc<LoadedClient>>,
+    signed_in: bool,
+) -> Result<Passed, Stopped> {
+    match client {
+        Some(client) if !signed_in && request.prompt != Prompt::None => {
+            Ok(Passed { request, client, session: None, grant: None, step: Step::Login })
+        }
+        _ => Err(Refusal::Redirect(request.target, error).into()),
     }
 }
 

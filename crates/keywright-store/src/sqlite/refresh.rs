@@ -201,9 +201,9 @@ fn load(
     family: &FamilyId,
 ) -> rusqlite::Result<Option<StoredFamily>> {
     db.one(
-        "SELECT c.id AS client, f.body AS shape, family.id, family.sub, user_grant, session,
-            offline, created_at, authenticated_at, current, parent, sealed_child, generation,
-            rotated_at, idle_expires_at, absolute_expires_at, revoked
+        "SELECT family.id, current, parent, sealed_child, generation, rotated_at,
+            idle_expires_at, absolute_expires_at, revoked,
+            c.id, family.sub, user_grant, session, offline, authenticated_at, created_at, f.body
          FROM family JOIN family_shape f ON f.key = family.shape
          JOIN client c ON c.key = f.client
          WHERE family.id = ?1 AND c.tenant = ?2",
@@ -213,34 +213,33 @@ fn load(
 }
 
 fn read_family(row: &Row<'_>) -> rusqlite::Result<StoredFamily> {
-    let time = |name: &str| row.get(name).map(Timestamp::from_millis);
-    let parent = row.get::<_, Option<[u8; 32]>>("parent")?;
+    let parent = row.get::<_, Option<[u8; 32]>>(2)?;
     Ok(StoredFamily {
-        id: row.get::<_, Packed<FamilyId>>("id")?.0,
-        origin: read_origin(row)?,
-        current: RefreshHash::from_bytes(row.get("current")?),
+        id: row.get::<_, Packed<FamilyId>>(0)?.0,
+        current: RefreshHash::from_bytes(row.get(1)?),
         parent: parent.map(RefreshHash::from_bytes),
-        sealed_child: row.get("sealed_child")?,
-        generation: row.get::<_, i64>("generation")?.cast_unsigned(),
-        rotated_at: time("rotated_at")?,
-        idle_expires_at: time("idle_expires_at")?,
-        absolute_expires_at: time("absolute_expires_at")?,
-        revoked: row.get("revoked")?,
+        sealed_child: row.get(3)?,
+        generation: row.get::<_, i64>(4)?.cast_unsigned(),
+        rotated_at: Timestamp::from_millis(row.get(5)?),
+        idle_expires_at: Timestamp::from_millis(row.get(6)?),
+        absolute_expires_at: Timestamp::from_millis(row.get(7)?),
+        revoked: row.get(8)?,
+        origin: read_origin(row)?,
     })
 }
 
 fn read_origin(row: &Row<'_>) -> rusqlite::Result<FamilyOrigin> {
-    let time = |name: &str| row.get(name).map(Timestamp::from_millis);
-    let Json(Shape { scope, resources, acr, amr }) = row.get("shape")?;
+    let time = Timestamp::from_millis(row.get(14)?);
+    let Json(Shape { scope, resources, acr, amr }) = row.get(16)?;
     Ok(FamilyOrigin {
-        client: ClientId::from_trusted(row.get::<_, String>("client")?),
-        sub: row.get::<_, Packed<Subject>>("sub")?.0,
-        grant: row.get::<_, Packed<GrantId>>("user_grant")?.0,
-        session: row.get::<_, Packed<SessionId>>("session")?.0,
-        offline: row.get("offline")?,
+        client: ClientId::from_trusted(row.get::<_, String>(9)?),
+        sub: row.get::<_, Packed<Subject>>(10)?.0,
+        grant: row.get::<_, Packed<GrantId>>(11)?.0,
+        session: row.get::<_, Packed<SessionId>>(12)?.0,
+        offline: row.get(13)?,
         scope,
         resources,
-        authentication: Authentication { time: time("authenticated_at")?, acr, amr },
-        created_at: time("created_at")?,
+        authentication: Authentication { time, acr, amr },
+        created_at: Timestamp::from_millis(row.get(15)?),
     })
 }
