@@ -76,7 +76,8 @@ async fn with_keys(
             return verdict;
         }
     }
-    let keys = fetch_keys(ctx, loaded, uri).await?;
+    // Rare and large: in a box, so that proving a secret does not carry it along.
+    let keys = Box::pin(fetch_keys(ctx, loaded, uri)).await?;
     prove(&keys)
 }
 

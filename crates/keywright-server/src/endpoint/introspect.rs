@@ -44,7 +44,7 @@ async fn answer(ctx: &Ctx, request: Request<Body>) -> Result<(bool, Bytes), Refu
     spend_assertion(ctx, &client).await?;
     let token = IntrospectRequest::parse(&params)?.token;
     if let Some(refresh) = RefreshToken::parse(token) {
-        return introspect_refresh(ctx, &client, &refresh).await;
+        return Box::pin(introspect_refresh(ctx, &client, &refresh)).await;
     }
     let claims = verify(ctx, token).ok().filter(|claims| may_introspect(client.client(), claims));
     match claims {

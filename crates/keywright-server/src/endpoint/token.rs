@@ -56,12 +56,18 @@ async fn exchange(ctx: &Ctx, request: Request<Body>, seen: &mut Seen) -> Result<
     let request = TokenRequest::parse(&params, credentials)?;
     seen.grant_type = request.grant.name();
     let client = prove(ctx, &request.credentials).await?;
+    // Each grant in a box of its own: together they would make one large future, which is copied
+    // at every layer between here and the connection.
     match &request.grant {
-        GrantRequest::AuthorizationCode { .. } => redeem::redeem(ctx, &client, &request).await,
-        GrantRequest::ClientCredentials => client_credentials::issue(ctx, &client, &request).await,
+        GrantRequest::AuthorizationCode { .. } => {
+            Box::pin(redeem::redeem(ctx, &client, &request)).await
+        }
+        GrantRequest::ClientCredentials => {
+            Box::pin(client_credentials::issue(ctx, &client, &request)).await
+        }
         GrantRequest::RefreshToken { token } => {
             let token = token.as_ref().ok_or(GrantError::RefreshUnknown)?;
-            refresh::refresh(ctx, &client, &request, token).await
+            Box::pin(refresh::refresh(ctx, &client, &request, token)).await
         }
         GrantRequest::Unsupported => Err(GrantError::GrantTypeUnsupported.into()),
     }
