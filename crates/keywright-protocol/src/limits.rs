@@ -49,7 +49,7 @@ pub const ASSERTION_BYTES_MAX: usize = 8 * 1024;
 pub const ASSERTION_LIFETIME_MAX: Duration = Duration::from_hours(1);
 /// How far ahead `iat` and `nbf` of a peer may lie: FAPI 2.0 §5.3.2.1 note 4 asks for 10 to 60 s.
 pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(10);
-/// Failed redemptions that a code survives; the next one burns it.
+/// Failed redemptions that burn a code, five do.
 pub const CODE_FAILURES_MAX: u32 = 5;
 /// How long a redeemed code is remembered, so that its replay kills the first tokens.
 pub const CODE_REMEMBERED: Duration = Duration::from_hours(24);

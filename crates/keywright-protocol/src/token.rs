@@ -121,6 +121,14 @@ impl RefreshToken {
         Self::start(self.handle(), secret)
     }
 
+    /// The part that is its own: with the handle, which the whole family shares, it is the token.
+    pub fn own_secret(&self) -> Secret<[u8; 32]> {
+        let mut own = [0; 32];
+        let (_, tail) = self.0.expose().split_at(16);
+        own.copy_from_slice(tail);
+        Secret::new(own)
+    }
+
     /// Reads a refresh token; nothing for what this server cannot have issued.
     pub fn parse(text: &str) -> Option<Self> {
         decode::<48>(Self::PREFIX, text).map(|body| Self(Secret::new(body)))

@@ -102,17 +102,18 @@ impl Mint<'_> {
         let aad = family.id.as_str().as_bytes();
         let (child, step) = match (&approved.plan().refresh, &family.sealed_child) {
             (RefreshPlan::Retry(_), Some(sealed)) => {
-                let text = key.open(aad, sealed)?;
-                let child = std::str::from_utf8(&text).ok().map(str::to_owned);
-                let child = child.ok_or_else(|| ServerFault::Internal("sealed child".into()))?;
-                (Secret::new(child), RotationStep::Retry { within: self.lifetimes.refresh_retry })
+                let opened = key.open(aad, sealed)?;
+                let own = <[u8; 32]>::try_from(opened.as_slice());
+                let own = own.map_err(|_| ServerFault::Internal("sealed child".into()))?;
+                let step = RotationStep::Retry { within: self.lifetimes.refresh_retry };
+                (presented.child(own).to_wire(), step)
             }
             _ => {
                 let child = presented.child(random(self.environment));
                 let wire = child.to_wire();
                 let step = RotationStep::Advance {
                     child: child.hash(),
-                    sealed_child: key.seal(aad, wire.expose().as_bytes())?,
+                    sealed_child: key.seal(aad, child.own_secret().expose())?,
                     idle_expires_at: self.idle_end(family.absolute_expires_at),
                 };
                 (wire, step)

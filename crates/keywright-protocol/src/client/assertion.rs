@@ -98,5 +98,7 @@ fn check_claims(
         }
     }
     let jti = claims.required_str("jti").map_err(|_| "jti is missing")?;
-    Ok(OneTime::new("assertion", &[client.id.as_str(), jti], Timestamp::from_unix_s(exp)))
+    // The issuer is part of it: tenants share a store, and may share a client's name.
+    let parts = [issuer, client.id.as_str(), jti];
+    Ok(OneTime::new("assertion", &parts, Timestamp::from_unix_s(exp)))
 }
