@@ -1,4 +1,4 @@
-//! Client assertions that must not pass: RFC 7523 §3, RFC 8725, CHECKLIST A24.
+//! Client assertions that must not pass: RFC 7523 §3, RFC 8725, requirement A24.
 
 use serde_json::{Value, json};
 

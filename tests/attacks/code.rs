@@ -1,4 +1,4 @@
-//! Stolen, replayed and retargeted codes: CHECKLIST A8, A9.
+//! Stolen, replayed and retargeted codes: requirement A8, A9.
 
 use std::time::Duration;
 
@@ -108,7 +108,7 @@ fn rfc6749_5_2_credentials_of_the_wrong_kind() {
     }
 }
 
-/// RFC 6749 §10.10 and CHECKLIST A29.
+/// RFC 6749 §10.10 and requirement A29.
 #[test]
 fn rfc6749_10_10_codes_are_unguessable() {
     let world = World::start();

@@ -1,4 +1,4 @@
-//! Tokens of one kind presented as another: RFC 8725 §3.11, CHECKLIST R7.
+//! Tokens of one kind presented as another: RFC 8725 §3.11, requirement R7.
 
 use serde_json::json;
 

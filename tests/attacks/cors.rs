@@ -1,4 +1,4 @@
-//! CHECKLIST A15 and CONTRACT §3: cross-origin requests where the specifications allow them.
+//! requirement A15 and CONTRACT §3: cross-origin requests where the specifications allow them.
 
 use crate::support::{Browser, Request, World};
 

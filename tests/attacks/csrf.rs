@@ -1,4 +1,4 @@
-//! Pages answer only the person to whom they were shown: CHECKLIST part 2, "CSRF, fixation".
+//! Pages answer only the person to whom they were shown: docs/attacks.md, "CSRF, fixation".
 
 use crate::support::html::Form;
 use crate::support::{Authorize, Browser, Page, World};

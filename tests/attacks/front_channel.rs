@@ -1,4 +1,4 @@
-//! What leaks by way of the browser: CHECKLIST A10, A12, A38.
+//! What leaks by way of the browser: requirement A10, A12, A38.
 
 use crate::support::{Authorize, Browser, Request, World};
 

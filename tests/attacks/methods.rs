@@ -1,4 +1,4 @@
-//! Which endpoint takes which method: RFC 9110 §15.5.6, CHECKLIST A26.
+//! Which endpoint takes which method: RFC 9110 §15.5.6, requirement A26.
 
 use crate::support::{Request, World};
 

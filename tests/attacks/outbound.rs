@@ -1,4 +1,4 @@
-//! What the server fetches for a client stays within bounds: CHECKLIST part 2, "SSRF".
+//! What the server fetches for a client stays within bounds: docs/attacks.md, "SSRF".
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Headers of every page: CHECKLIST A13, A14, A38.
+//! Headers of every page: requirement A13, A14, A38.
 
 use crate::support::html::tags;
 use crate::support::world::{web_metadata, with};

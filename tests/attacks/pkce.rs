@@ -1,4 +1,4 @@
-//! RFC 7636 and its downgrades: CHECKLIST A5, A6.
+//! RFC 7636 and its downgrades: requirement A5, A6.
 
 use crate::support::flow::challenge;
 use crate::support::tokens::redemption;

@@ -1,4 +1,4 @@
-//! Forwarded headers count only from a declared proxy: CHECKLIST A36.
+//! Forwarded headers count only from a declared proxy: requirement A36.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! CHECKLIST A1 to A4: exact redirect URIs, and never a redirect to an unproven one.
+//! requirement A1 to A4: exact redirect URIs, and never a redirect to an unproven one.
 
 use std::collections::BTreeSet;
 
@@ -59,7 +59,7 @@ fn rfc9700_2_1_every_one_byte_mutation() {
     world.server.stop();
 }
 
-/// What has fooled others: CHECKLIST part 2, "Redirect URI parsing".
+/// What has fooled others: docs/attacks.md, "Redirect URI parsing".
 #[test]
 fn rfc9700_2_1_tricks_of_the_trade() {
     let world = World::start();

@@ -1,4 +1,4 @@
-//! Guessing is slowed down, nobody is locked out for ever: CHECKLIST A28.
+//! Guessing is slowed down, nobody is locked out for ever: requirement A28.
 
 use std::time::Duration;
 

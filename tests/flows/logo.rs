@@ -1,4 +1,4 @@
-//! A client's logo comes from the server itself: CONTRACT §4, CHECKLIST A38.
+//! A client's logo comes from the server itself: CONTRACT §4, requirement A38.
 
 use serde_json::json;
 

@@ -52,7 +52,7 @@ fn every_character_counts() {
     }
 }
 
-/// RFC 9700 §4.10 and CHECKLIST A29: 128 bits and more, no structure.
+/// RFC 9700 §4.10 and requirement A29: 128 bits and more, no structure.
 #[test]
 fn values_are_unguessable() {
     let (world, client) = world();

@@ -240,6 +240,9 @@ fn raise(map: &mut Floors, id: &str, entry: &RevocationEntry) {
             expires_at: known.expires_at.max(entry.expires_at),
             seq: entry.seq,
         };
+    } else if entry.seq < known.seq {
+        // Another node's, followed after our own later one: at worst a second too much.
+        known.issued_until_s = known.issued_until_s.max(at_s.saturating_add(1));
     }
 }
 

@@ -168,7 +168,7 @@ pub const OPAQUE_PREFIX: &str = "kwa_";
 /// The prefix of a generated client secret.
 pub const CLIENT_SECRET_PREFIX: &str = "kwx_";
 
-/// A generated client secret: 256 random bits, DESIGN decision 9.
+/// A generated client secret: 256 random bits.
 pub fn client_secret(bytes: &[u8; 32]) -> Secret<String> {
     encode(CLIENT_SECRET_PREFIX, bytes)
 }

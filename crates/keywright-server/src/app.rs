@@ -61,6 +61,8 @@ pub struct App {
     tenants: ArcSwap<HashMap<TenantId, Arc<TenantState>>>,
     revocations: RwLock<RevocationSet>,
     followed_changes: Mutex<u64>,
+    /// Held while what others changed is loaded: two at once could leave the older one.
+    following: tokio::sync::Mutex<()>,
     usernames: Mutex<HashMap<Subject, String>>,
 }
 
@@ -79,7 +81,7 @@ impl App {
         master.verify(&store, &config.keys.master.to_string()).await?;
         let limits = &config.limits;
         let passwords =
-            Passwords::new(limits.password_threads, limits.password_queue, &*environment)?;
+            Passwords::new(limits.password_threads, limits.password_queue, &*environment);
         let outbound =
             Outbound::new(&config.outbound).map_err(|e| ServerFault::Internal(e.to_string()))?;
         let app = Arc::new(Self {
@@ -98,6 +100,7 @@ impl App {
             tenants: ArcSwap::from_pointee(HashMap::new()),
             revocations: RwLock::new(RevocationSet::default()),
             followed_changes: Mutex::new(0),
+            following: tokio::sync::Mutex::new(()),
             usernames: Mutex::new(HashMap::new()),
         });
         app.load_everything().await?;
@@ -114,7 +117,7 @@ impl App {
         self.config.load().issuer.clone()
     }
 
-    /// The issuer of a tenant: DESIGN decision 1.
+    /// The issuer of a tenant.
     pub fn issuer_of(&self, tenant: &TenantId) -> String {
         let root = self.root_issuer();
         if tenant.is_default() { root } else { format!("{root}/t/{tenant}") }
@@ -163,7 +166,7 @@ impl App {
     /// How a tenant's keys age.
     pub fn key_schedule(&self, tenant: &TenantState) -> KeySchedule {
         let config = self.config.load();
-        let longest = self.longest_token(tenant);
+        let longest = self.longest_token(tenant).max(config.limits.session_lifetime);
         KeySchedule::new(config.keys.rotate_every, config.keys.announce, longest)
     }
 
@@ -324,6 +327,7 @@ impl App {
     }
 
     async fn follow_changes(&self) -> Result<(), ServerFault> {
+        let _turn = self.following.lock().await;
         loop {
             let from = self.followed_changes.lock().map_or(0, |seq| *seq);
             let changes = self.store.changes_since(from, 1000).await?;

@@ -1,6 +1,8 @@
 //! What became of a request, for `explain`: refused ones are kept, a bounded number of them, by a
 //! task that nobody waits for.
 
+use std::time::Duration;
+
 use keywright_protocol::audit::AuditEvent;
 use keywright_protocol::authorize::AuthorizeError;
 use keywright_protocol::wire::WireError;
@@ -14,6 +16,8 @@ use crate::router::Ctx;
 
 /// Refused requests and buffered events that wait to be stored; beyond it refusals are dropped.
 const WAITING_MAX: usize = 8192;
+/// How long more are waited for before they are stored.
+const GATHERING: Duration = Duration::from_millis(20);
 /// How many are stored at once.
 const BATCH_MAX: usize = 512;
 
@@ -125,6 +129,11 @@ fn checks_of(endpoint: &str, refused: &Refused) -> Vec<String> {
 async fn keep(store: SharedStore, mut items: mpsc::Receiver<Item>) {
     let mut batch = Vec::with_capacity(BATCH_MAX);
     while items.recv_many(&mut batch, BATCH_MAX).await > 0 {
+        // Nobody waits for these: a moment more makes one transaction of many.
+        if batch.len() < BATCH_MAX && !batch.iter().any(|item| matches!(item, Item::Flush(_))) {
+            tokio::time::sleep(GATHERING).await;
+            gather(&mut items, &mut batch);
+        }
         let (mut events, mut refusals, mut flushed) = (Vec::new(), Vec::new(), Vec::new());
         for item in batch.drain(..) {
             match item {
@@ -141,6 +150,15 @@ async fn keep(store: SharedStore, mut items: mpsc::Receiver<Item>) {
             // Whoever waited may have gone.
             let _gone = done.send(());
         }
+    }
+}
+
+/// Takes what has come meanwhile, up to a batch.
+fn gather(items: &mut mpsc::Receiver<Item>, batch: &mut Vec<Item>) {
+    while batch.len() < BATCH_MAX
+        && let Ok(item) = items.try_recv()
+    {
+        batch.push(item);
     }
 }
 

@@ -108,7 +108,7 @@ impl Mint<'_> {
                 let step = RotationStep::Retry { within: self.lifetimes.refresh_retry };
                 (presented.child(own).to_wire(), step)
             }
-            _ => {
+            (RefreshPlan::Advance(_), _) => {
                 let child = presented.child(random(self.environment));
                 let wire = child.to_wire();
                 let step = RotationStep::Advance {
@@ -118,6 +118,7 @@ impl Mint<'_> {
                 };
                 (wire, step)
             }
+            _ => return Err(ServerFault::Internal("a retry without a child".into())),
         };
         let end = family.absolute_expires_at;
         Ok((self.tokens(approved.plan(), Some(&family.id), Some(child), end)?, step))

@@ -1,7 +1,7 @@
 //! Passwords: Argon2id on threads of its own, so that a flood of sign-ins never starves tokens.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
 use keywright_protocol::limits::{PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
@@ -30,23 +30,34 @@ pub struct Passwords {
     threads: Arc<Semaphore>,
     waiting: Arc<AtomicUsize>,
     queue_max: usize,
-    dummy: String,
+    unknown: Arc<Unknown>,
+}
+
+/// What the password of an account that does not exist is compared with; made when first needed.
+struct Unknown {
+    password: Secret<String>,
+    salt: [u8; 16],
+    hash: OnceLock<String>,
+}
+
+impl Unknown {
+    fn hash(&self) -> &str {
+        // An empty hash matches nothing either; it could only be quicker.
+        self.hash.get_or_init(|| hash_now(&self.password, self.salt).unwrap_or_default())
+    }
 }
 
 impl Passwords {
     /// `threads` hash at once; beyond `queue_max` waiting callers the next is sent away.
-    pub fn new(
-        threads: usize,
-        queue_max: usize,
-        environment: &dyn Environment,
-    ) -> Result<Self, ServerFault> {
-        let unknown = Secret::new(keywright_jose::base64url_encode(&random::<24>(environment)));
-        Ok(Self {
+    pub fn new(threads: usize, queue_max: usize, environment: &dyn Environment) -> Self {
+        let password = Secret::new(keywright_jose::base64url_encode(&random::<24>(environment)));
+        let unknown = Unknown { password, salt: random(environment), hash: OnceLock::new() };
+        Self {
             threads: Arc::new(Semaphore::new(threads.max(1))),
             waiting: Arc::new(AtomicUsize::new(0)),
             queue_max,
-            dummy: hash_now(&unknown, random(environment))?,
-        })
+            unknown: Arc::new(unknown),
+        }
     }
 
     /// Compares a password with a stored hash. An account that does not exist, or has no password,
@@ -57,8 +68,12 @@ impl Passwords {
         stored: Option<String>,
     ) -> Result<PasswordVerdict, ServerFault> {
         let known = stored.is_some();
-        let hash = stored.unwrap_or_else(|| self.dummy.clone());
-        let fits = self.run(move || matches(&password, &hash)).await?;
+        let unknown = Arc::clone(&self.unknown);
+        let fits = self.run(move || {
+            let hash = stored.as_deref().unwrap_or_else(|| unknown.hash());
+            matches(&password, hash)
+        });
+        let fits = fits.await?;
         Ok(if fits && known { PasswordVerdict::Matches } else { PasswordVerdict::Wrong })
     }
 
@@ -162,7 +177,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_password_matches_itself_alone() {
-        let passwords = Passwords::new(1, 8, &SystemEnvironment).unwrap();
+        let passwords = Passwords::new(1, 8, &SystemEnvironment);
         let hash = passwords.hash(secret("correct horse"), &SystemEnvironment).await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
         let verdict = |text, hash| passwords.verify(secret(text), hash);
@@ -176,7 +191,7 @@ mod tests {
 
     #[tokio::test]
     async fn beyond_the_queue_the_next_is_sent_away() {
-        let passwords = Arc::new(Passwords::new(1, 2, &SystemEnvironment).unwrap());
+        let passwords = Arc::new(Passwords::new(1, 2, &SystemEnvironment));
         let tries = (0..6).map(|_| {
             let passwords = Arc::clone(&passwords);
             tokio::spawn(async move { passwords.verify(secret("x"), None).await })

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::convert::Infallible;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -24,8 +24,8 @@ use keywright_protocol::wire::{ErrorCode, WireError};
 use tower::{Service, ServiceExt};
 
 use crate::app::App;
+use crate::endpoint;
 use crate::endpoint::cors::CrossOrigin;
-use crate::endpoint::{self};
 use crate::environment::random;
 use crate::error::error_response;
 use crate::listen::PeerAddress;
@@ -64,6 +64,17 @@ impl RequestContext {
         &self.request_id
     }
 
+    /// The network that asked, for throttles: an IPv6 subscriber has a whole /64 of addresses.
+    pub fn network(&self) -> String {
+        match self.address {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => {
+                let network = u128::from(address) >> 64 << 64;
+                format!("{}/64", Ipv6Addr::from(network))
+            }
+        }
+    }
+
     /// The tenant's issuer.
     pub fn issuer(&self) -> &str {
         &self.tenant.issuer
@@ -95,8 +106,10 @@ impl Dispatch {
         // Measured for the metric alone: nothing is decided by it.
         let started = Instant::now();
         let request_id = RequestId::from_random(random(&*self.app.environment));
+        let prepared = self.prepare(&mut request, &request_id);
+        // The path below the issuer, as it is by now.
         let label = endpoint::label(request.uri().path());
-        let response = match self.prepare(&mut request, &request_id) {
+        let response = match prepared {
             Some(ctx) => {
                 let cross_origin = CrossOrigin::of(&ctx.tenant, &request);
                 let preflight = cross_origin.as_ref().and_then(CrossOrigin::preflight);

@@ -2,7 +2,7 @@
 //! out for ever, and nobody can lock out another by guessing from elsewhere for long.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use keywright_protocol::time::Timestamp;
@@ -33,7 +33,7 @@ impl Throttle {
     /// Takes one of a key's tries, or says how long it must wait. A try counts as a failure until
     /// it has proven itself: many at once are no more than their number.
     pub fn attempt(&self, key: &str, now: Timestamp) -> Result<(), Duration> {
-        let Ok(mut counts) = self.counts.lock() else { return Ok(()) };
+        let mut counts = self.counts();
         let live = counts.get(key).filter(|count| self.is_live(count, now));
         if let Some(count) = live.filter(|count| count.failures >= self.failures_max) {
             return Err(self.left(count, now));
@@ -45,7 +45,7 @@ impl Throttle {
     /// How long a key must wait. For guesses that are judged at once and need no try in advance;
     /// while nobody has failed, the key is not even made.
     pub fn wait(&self, key: impl FnOnce() -> String, now: Timestamp) -> Result<(), Duration> {
-        let Ok(counts) = self.counts.lock() else { return Ok(()) };
+        let counts = self.counts();
         if counts.is_empty() {
             return Ok(());
         }
@@ -58,16 +58,12 @@ impl Throttle {
 
     /// Counts a failure.
     pub fn fail(&self, key: &str, now: Timestamp) {
-        if let Ok(mut counts) = self.counts.lock() {
-            self.count(&mut counts, key, now);
-        }
+        self.count(&mut self.counts(), key, now);
     }
 
     /// Gives a try back: it was never judged, or judged well but proves nothing about the key.
     pub fn give_back(&self, key: &str) {
-        if let Ok(mut counts) = self.counts.lock()
-            && let Some(count) = counts.get_mut(key)
-        {
+        if let Some(count) = self.counts().get_mut(key) {
             count.failures = count.failures.saturating_sub(1);
         }
     }
@@ -85,9 +81,7 @@ impl Throttle {
 
     /// Forgets a key's failures: it has proven itself.
     pub fn succeed(&self, key: &str) {
-        if let Ok(mut counts) = self.counts.lock() {
-            counts.remove(key);
-        }
+        self.counts().remove(key);
     }
 
     fn left(&self, count: &Count, now: Timestamp) -> Duration {
@@ -99,14 +93,30 @@ impl Throttle {
         count.since <= now && now < count.since.plus(self.window)
     }
 
+    /// Forgets what has passed; called now and then, and when there is no room.
+    pub fn forget_expired(&self, now: Timestamp) {
+        let mut counts = self.counts();
+        counts.retain(|_, count| self.is_live(count, now));
+    }
+
     fn make_room(&self, counts: &mut HashMap<String, Count>, now: Timestamp) {
         counts.retain(|_, count| self.is_live(count, now));
-        if counts.len() >= ENTRIES_MAX {
-            counts.retain(|_, count| count.failures >= self.failures_max);
+        if counts.len() < ENTRIES_MAX {
+            return;
         }
+        // Half of those who still have tries left, the oldest first; who has none stays.
+        let mut since: Vec<Timestamp> = counts.values().map(|count| count.since).collect();
+        since.sort_unstable();
+        let middle = since.get(since.len() / 2).copied().unwrap_or(now);
+        let spent = |count: &Count| count.failures >= self.failures_max;
+        counts.retain(|_, count| spent(count) || count.since > middle);
         if counts.len() >= ENTRIES_MAX {
-            counts.clear();
+            counts.retain(|_, count| count.since > middle);
         }
+    }
+
+    fn counts(&self) -> MutexGuard<'_, HashMap<String, Count>> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

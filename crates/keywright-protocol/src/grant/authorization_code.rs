@@ -83,6 +83,9 @@ pub fn decide(
     if code.client != request.client.id {
         return Err(GrantError::CodeOfAnotherClient);
     }
+    if !request.client.may_use(GrantType::AuthorizationCode) {
+        return Err(GrantError::GrantTypeNotAllowed);
+    }
     match code.state {
         CodeState::Issued => {}
         CodeState::Burned => return Err(GrantError::CodeBurned),
@@ -96,8 +99,10 @@ pub fn decide(
         return Err(GrantError::RedirectUriMismatch);
     }
     let pkce = verify_pkce(code.challenge.as_ref(), request.verifier)?;
-    let (scope, target) = narrow(&code.scope, &code.resources, request.resources, catalog)?;
-    let refresh = refresh_rule(request.client, &code.scope);
+    // What the client may have now: all that follows is derived from it.
+    let granted = still_allowed(&code.scope, request.client)?;
+    let (scope, target) = narrow(&granted, &code.resources, request.resources, catalog)?;
+    let refresh = refresh_rule(request.client, &granted);
     let session = match refresh {
         RefreshPlan::Start(Survival::Offline) => None,
         _ => Some(code.session.clone()),
@@ -116,12 +121,19 @@ pub fn decide(
             session: Some(code.session.clone()),
         }),
         scope,
-        family_scope: code.scope.clone(),
+        family_scope: granted,
         granted_resources: code.resources.clone(),
         target,
         refresh,
         _pkce: Some(pkce),
     })
+}
+
+/// The part of a grant that the client may still have; none left is a refusal.
+pub(crate) fn still_allowed(granted: &ScopeSet, client: &Client) -> Result<ScopeSet, GrantError> {
+    let allowed = client.allowed_scope();
+    let left = granted.filtered(|name| allowed.contains(name));
+    if left.is_empty() && !granted.is_empty() { Err(GrantError::ScopeNotAllowed) } else { Ok(left) }
 }
 
 /// The scope and audience of a token for some of the granted resources, RFC 8707 §2.2.
@@ -301,5 +313,33 @@ mod tests {
         );
         let refused = narrow(&granted, &[], &[other], &catalog());
         assert_eq!(refused.err(), Some(GrantError::ResourceUnknown));
+    }
+
+    #[test]
+    fn what_was_withdrawn_from_the_client_is_gone_at_redemption() {
+        let verifier = verifier();
+        let plan = |metadata: &str| {
+            let client = client("web", metadata);
+            let request = Redemption {
+                client: &client,
+                redirect_uri: None,
+                verifier: Some(&verifier),
+                resources: &[],
+            };
+            decide(&code(), request, &catalog(), at(101))
+        };
+        let uris = r#""redirect_uris":["https://web.example/cb"]"#;
+        let both = r#""grant_types":["authorization_code","refresh_token"]"#;
+        let all = format!(r#"{{{uris},{both},"scope":"openid offline_access orders:read"}}"#);
+        assert_eq!(plan(&all).unwrap().refresh, RefreshPlan::Start(Survival::Offline));
+        let online = format!(r#"{{{uris},{both},"scope":"openid"}}"#);
+        let narrowed = plan(&online).unwrap();
+        assert_eq!(narrowed.scope.to_string(), "openid");
+        assert_eq!(narrowed.refresh, RefreshPlan::None, "offline_access was withdrawn");
+        assert!(narrowed.target.resources.is_empty(), "and so was the API's scope");
+        let nothing = format!(r#"{{{uris},{both},"scope":"profile"}}"#);
+        assert_eq!(plan(&nothing).err(), Some(GrantError::ScopeNotAllowed));
+        let other = format!(r#"{{{uris},"grant_types":["refresh_token"]}}"#);
+        assert_eq!(plan(&other).err(), Some(GrantError::GrantTypeNotAllowed));
     }
 }

@@ -48,7 +48,7 @@ pub enum Principal {
 pub enum Survival {
     /// `offline_access`: only revocation ends it.
     Offline,
-    /// It ends with the session.
+    /// It ends when the session is ended; a session that merely expires leaves it alone.
     WithSession,
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::client::{Client, GrantType};
-use crate::grant::authorization_code::narrow;
+use crate::grant::authorization_code::{narrow, still_allowed};
 use crate::grant::{GrantError, IdTokenPlan, IssuePlan, Principal, RefreshPlan};
 use crate::id::{ClientId, FamilyId, GrantId, SessionId, Subject};
 use crate::resource::{ResourceCatalog, ResourceIndicator};
@@ -108,7 +108,8 @@ pub fn decide(
     if !asked.is_subset_of(&origin.scope) {
         return Err(GrantError::ScopeWidened);
     }
-    let (scope, target) = narrow(asked, &origin.resources, request.resources, catalog)?;
+    let asked = still_allowed(asked, request.client)?;
+    let (scope, target) = narrow(&asked, &origin.resources, request.resources, catalog)?;
     let session = (!origin.offline).then(|| origin.session.clone());
     Ok(IssuePlan {
         client: origin.client.clone(),

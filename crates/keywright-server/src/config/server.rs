@@ -113,7 +113,7 @@ mod tests {
         config.client_address(peer, forwarded.iter().copied()).to_string()
     }
 
-    /// CHECKLIST A36; CVE-2024-47070, CVE-2026-76835.
+    /// requirement A36; CVE-2024-47070, CVE-2026-76835.
     #[test]
     fn only_declared_proxies_are_believed() {
         type Case<'a> = (&'a str, &'a [&'a str], &'a str, &'a [&'a str], &'a str);

@@ -6,6 +6,8 @@ use keywright_protocol::client::metadata::SIGNING_ALGORITHMS;
 use keywright_protocol::time::Timestamp;
 use keywright_protocol::token::OPAQUE_PREFIX;
 
+use crate::keys::KeyRing;
+use crate::keys::verified::VerifiedToken;
 use crate::router::Ctx;
 
 /// Verifies an access token of this tenant, whoever it is for.
@@ -31,27 +33,36 @@ fn open(ctx: &Ctx, sealed: &str) -> Result<AccessClaims, AccessTokenError> {
         .opaque
         .open(ctx.issuer().as_bytes(), &bytes)
         .map_err(|_| AccessTokenError::Signature)?;
-    check(ctx, AccessClaims::parse(&payload)?, None)
+    let claims = AccessClaims::parse(&payload)?;
+    check(ctx, &claims, None)?;
+    Ok(claims)
 }
 
 fn verify_signed(ctx: &Ctx, token: &str) -> Result<AccessClaims, AccessTokenError> {
+    let keys = ctx.tenant.keys.load();
+    let verified = match keys.verified.find(token) {
+        Some(verified) => verified,
+        None => keys.verified.keep(token, verify_signature(&keys, token)?),
+    };
+    check(ctx, &verified.claims, verified.kid.as_deref())?;
+    Ok(verified.claims.clone())
+}
+
+fn verify_signature(keys: &KeyRing, token: &str) -> Result<VerifiedToken, AccessTokenError> {
     let jws = UnverifiedJws::parse(token).map_err(|_| AccessTokenError::Malformed)?;
     // RFC 9068 §4, RFC 8725 §3.11: an ID token or an assertion is never an access token.
     if !jws.header().typ_is(TYP) {
         return Err(AccessTokenError::Malformed);
     }
-    let keys = ctx.tenant.keys.load();
     let verified = jws
         .verify(keys.verifying(), &SIGNING_ALGORITHMS)
         .map_err(|_| AccessTokenError::Signature)?;
-    check(ctx, AccessClaims::parse(&verified.payload)?, verified.header.kid.as_deref())
+    let claims = AccessClaims::parse(&verified.payload)?;
+    Ok(VerifiedToken { claims, kid: verified.header.kid })
 }
 
-fn check(
-    ctx: &Ctx,
-    claims: AccessClaims,
-    kid: Option<&str>,
-) -> Result<AccessClaims, AccessTokenError> {
+/// What can change from one moment to the next; never cached.
+fn check(ctx: &Ctx, claims: &AccessClaims, kid: Option<&str>) -> Result<(), AccessTokenError> {
     claims.check(ctx.issuer(), ctx.now)?;
     // A lifetime that was shortened counts at once: no token lives longer than a revocation of it
     // would be remembered. Counted from `iat`, so that what has expired stays so.
@@ -63,5 +74,5 @@ fn check(
     if ctx.app.with_revocations(|set| set.revokes(&ctx.origin.tenant, &facts)) {
         return Err(AccessTokenError::Revoked);
     }
-    Ok(claims)
+    Ok(())
 }

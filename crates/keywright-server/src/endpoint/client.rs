@@ -32,7 +32,7 @@ pub async fn prove(ctx: &Ctx, credentials: &Credentials) -> Result<Authenticated
     };
     // The address is part of the key: nobody can lock a client out from elsewhere. A secret is
     // compared at once, so a guess is counted when it has failed.
-    let guesser = || format!("{}|{}|{}", ctx.origin.tenant, credentials.client(), ctx.address);
+    let guesser = || format!("{}|{}|{}", ctx.origin.tenant, credentials.client(), ctx.network());
     ctx.app.guesses_at_client.wait(guesser, ctx.now).map_err(Refused::Throttled)?;
     let verdict = judge(ctx, credentials, loaded.as_deref()).await;
     if verdict.is_err() {

@@ -53,7 +53,10 @@ pub fn label(path: &str) -> &'static str {
         "/.well-known",
         "/assets",
     ];
-    KNOWN.into_iter().find(|known| path.contains(known)).unwrap_or("other")
+    let below = |known: &&str| {
+        path.strip_prefix(*known).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    KNOWN.into_iter().find(below).unwrap_or("other")
 }
 
 fn get<H: Handler<T, ()>, T: 'static>(handler: H) -> MethodRouter {

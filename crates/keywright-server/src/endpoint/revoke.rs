@@ -66,6 +66,7 @@ async fn find_target(
     };
     // RFC 7009 §2.1: another client's token is refused, and lives on.
     if owner != client.client().id.as_str() {
+        spend_assertion(ctx, client).await?;
         let wire = WireError::new(ErrorCode::UnauthorizedClient, "the token is another client's");
         return Err(Refused::Http(wire));
     }
@@ -93,7 +94,8 @@ async fn commit(
     let record = Record::of(event).once(client.once());
     match ctx.app.store.revoke(Revoke { tenant, target, tokens_expire_at, record }).await? {
         Revoked::Done(entries) => ctx.app.learn(&entries),
-        Revoked::Missing => {}
+        // It went meanwhile; the assertion must not come back with the undone transaction.
+        Revoked::Missing => spend_assertion(ctx, client).await?,
         Revoked::AssertionReplayed => {
             let why = "the assertion was used before";
             return Err(ClientAuthError::AssertionInvalid(why).into());

@@ -1,4 +1,4 @@
-//! The token endpoint: the road of DESIGN section 3, from bytes to receipt.
+//! The token endpoint: the road of a request, from bytes to receipt.
 
 mod client_credentials;
 mod redeem;

@@ -16,7 +16,7 @@ use keywright_protocol::client::metadata::SIGNING_ALGORITHMS;
 use keywright_protocol::grant::StoredGrant;
 use keywright_protocol::grant::authorization_code::{CodeState, StoredCode};
 use keywright_protocol::id::{ClientId, GrantId, Subject};
-use keywright_protocol::limits::{AUTHORIZE_BYTES_MAX, COMMIT_TRIES_MAX};
+use keywright_protocol::limits::AUTHORIZE_BYTES_MAX;
 use keywright_protocol::scope::ScopeSet;
 use keywright_protocol::secret::Secret;
 use keywright_protocol::session::Session;
@@ -244,26 +244,20 @@ impl<'a> Visit<'a> {
         let Some(session) = &passed.session else {
             return self.to_page("login");
         };
-        let mut grant = passed.grant.clone();
-        for _ in 0..COMMIT_TRIES_MAX {
-            let code = AuthorizationCode::from_random(random(&*self.ctx.app.environment));
-            let issue = self.plan(passed, session, &scope, grant.as_ref(), &code);
-            match self.ctx.app.store.issue_code(issue).await? {
-                // The receipt is what lets the code leave.
-                Issue::Committed(_receipt) => {
-                    let target = &passed.request.target;
-                    let wire = code.to_wire();
-                    let response = AuthorizationResponse::code(target, &wire, self.ctx.issuer());
-                    return Ok(respond(self.ctx, self.headers, target, &response));
-                }
-                Issue::SubjectGone => return self.to_page("login"),
-                Issue::LostRace => {
-                    let (store, tenant) = (&self.ctx.app.store, &self.ctx.origin.tenant);
-                    grant = store.load_grant(tenant, &session.sub, &passed.request.client).await?;
-                }
+        let code = AuthorizationCode::from_random(random(&*self.ctx.app.environment));
+        let issue = self.plan(passed, session, &scope, passed.grant.as_ref(), &code);
+        match self.ctx.app.store.issue_code(issue).await? {
+            // The receipt is what lets the code leave.
+            Issue::Committed(_receipt) => {
+                let target = &passed.request.target;
+                let wire = code.to_wire();
+                let response = AuthorizationResponse::code(target, &wire, self.ctx.issuer());
+                Ok(respond(self.ctx, self.headers, target, &response))
             }
+            // The consent is not what it was when this was decided: decide again, from the start.
+            Issue::LostRace => self.to_resume(),
+            Issue::SubjectGone => self.to_page("login"),
         }
-        Err(ServerFault::Overload("many consents at once").into())
     }
 
     fn plan(

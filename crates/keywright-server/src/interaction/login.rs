@@ -117,8 +117,11 @@ struct Guess {
 
 impl Guess {
     fn take(ctx: &Ctx, typed: &str) -> Result<Self, Duration> {
-        let account = format!("{}|{}", ctx.origin.tenant, typed.trim().to_lowercase());
-        let address = ctx.address.to_string();
+        // What cannot be anybody's name is all one account: nothing grows with what is typed.
+        let name = Username::parse(typed);
+        let name = name.as_ref().map_or("", Username::as_str);
+        let account = format!("{}|{name}", ctx.origin.tenant);
+        let address = ctx.network();
         ctx.app.guesses_from_address.attempt(&address, ctx.now)?;
         if let Err(wait) = ctx.app.guesses_at_account.attempt(&account, ctx.now) {
             ctx.app.guesses_from_address.give_back(&address);

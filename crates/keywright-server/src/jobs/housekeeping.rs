@@ -25,6 +25,9 @@ pub(super) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
 async fn look_after(app: &App) {
     let now = app.now();
     app.forget_expired(now);
+    for throttle in [&app.guesses_at_account, &app.guesses_from_address, &app.guesses_at_client] {
+        throttle.forget_expired(now);
+    }
     for tenant in app.tenants() {
         if let Err(fault) = app.maintain_keys(&tenant, Thoroughness::Everything).await {
             tracing::error!(error = %fault, tenant = %tenant.id(), "cannot look after keys");

@@ -6,7 +6,6 @@ use std::time::Duration;
 use keywright_jose::{Algorithm, SigningKey};
 use keywright_protocol::audit::{Actor, EventType, Origin, Record};
 use keywright_protocol::id::TenantId;
-use keywright_protocol::limits::SESSION_LIFETIME;
 use keywright_protocol::time::Timestamp;
 use keywright_store::SharedStore;
 use keywright_store::client::Update;
@@ -29,9 +28,9 @@ pub struct KeySchedule {
 }
 
 impl KeySchedule {
-    /// A schedule; `longest_token` is the longest lifetime of any access token.
-    pub fn new(rotate_every: Duration, announce: Duration, longest_token: Duration) -> Self {
-        Self { rotate_every, announce, linger: longest_token.max(SESSION_LIFETIME) }
+    /// A schedule; `longest` is the longest life of a session or an access token.
+    pub const fn new(rotate_every: Duration, announce: Duration, longest: Duration) -> Self {
+        Self { rotate_every, announce, linger: longest }
     }
 }
 

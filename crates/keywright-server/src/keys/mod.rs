@@ -3,6 +3,7 @@
 pub mod lifecycle;
 pub mod master;
 pub mod ring;
+pub mod verified;
 
 pub use master::MasterKey;
 pub use ring::KeyRing;

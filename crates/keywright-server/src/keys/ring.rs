@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::error::ServerFault;
 use crate::keys::MasterKey;
+use crate::keys::verified::VerifiedTokens;
 
 /// A key and its times.
 #[derive(Clone, Debug)]
@@ -20,7 +21,7 @@ pub struct RingKey {
     pub times: KeyTimes,
 }
 
-/// What a key does now, DESIGN decision 8.
+/// What a key does now.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyState {
@@ -53,6 +54,8 @@ pub struct KeyRing {
     keys: Vec<RingKey>,
     verifying: VerifyingKeys,
     documents: Documents,
+    /// Tokens that these keys have verified.
+    pub verified: VerifiedTokens,
 }
 
 /// The key set document, and from when on another one is due.
@@ -85,7 +88,7 @@ impl KeyRing {
             valid_from: now,
             valid_until: next_change(&keys, now),
         };
-        Self { keys, verifying, documents }
+        Self { keys, verifying, documents, verified: VerifiedTokens::default() }
     }
 
     /// The key that signs with an algorithm now: the one that became active last.

@@ -195,7 +195,7 @@ async fn only_a_plain_and_small_200_is_taken() {
     fetch("/jwks").await.expect("the twin");
 }
 
-/// CHECKLIST A38: what browsers get from us as an image is one, whatever its server calls it.
+/// requirement A38: what browsers get from us as an image is one, whatever its server calls it.
 #[tokio::test]
 async fn an_image_is_small_and_known_by_its_bytes() {
     let upstream = start("127.0.0.1", false).await;

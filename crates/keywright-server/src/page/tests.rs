@@ -176,7 +176,7 @@ fn only_web_addresses_become_links_images_or_targets() {
     }
 }
 
-/// CHECKLIST A38: a logo comes from this server, or there is none.
+/// requirement A38: a logo comes from this server, or there is none.
 #[test]
 fn a_logo_is_a_path_of_this_server() {
     let faces = |value: &str| {

@@ -156,7 +156,7 @@ impl Place {
         }
     }
 
-    /// The issuer of the tenant: DESIGN decision 1.
+    /// The issuer of the tenant.
     fn issuer_below(&self, root: &str) -> String {
         match &self.tenant {
             Some(tenant) if !tenant.is_default() => format!("{root}/t/{tenant}"),

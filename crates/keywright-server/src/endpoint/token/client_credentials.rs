@@ -11,7 +11,7 @@ use keywright_store::audit::Recorded;
 
 use crate::config::Issuance;
 use crate::endpoint::token::{issued_event, mint_for, respond};
-use crate::error::Refused;
+use crate::error::{Refused, ServerFault};
 use crate::router::Ctx;
 
 pub(super) async fn issue(
@@ -34,11 +34,12 @@ async fn commit(ctx: &Ctx, mut record: Record) -> Result<Receipt, Refused> {
     let buffered = ctx.app.config.load().audit.issuance == Issuance::Buffered;
     // What must be used once is always waited for.
     if buffered && record.once.is_none() {
-        let Some(event) = record.events.pop() else { return Ok(Receipt::of_buffered_event()) };
-        match ctx.app.notebook.event(event) {
-            Ok(()) => return Ok(Receipt::of_buffered_event()),
+        let event = record.events.pop().map(|event| ctx.app.notebook.event(event));
+        match event {
+            None => return Err(ServerFault::Internal("a token without its event".into()).into()),
+            Some(Ok(())) => return Ok(Receipt::of_buffered_event()),
             // Too many wait: this one waits for the store itself.
-            Err(event) => record.events.push(*event),
+            Some(Err(event)) => record.events.push(*event),
         }
     }
     match ctx.app.store.record(record).await? {

@@ -57,8 +57,6 @@ async fn attempt(
     };
     let approved = approve(plan, client.client())?;
     let (minted, family) = mint_for(ctx, approved.plan()).first(&approved, &stored.session)?;
-    let mut minted = minted;
-    minted.family = family.as_ref().map(|family| family.id.clone());
     let event = issued_event(ctx, EventType::TokenIssued, client, approved.plan(), &minted);
     let commit = RedeemCode {
         tenant: ctx.origin.tenant.clone(),
@@ -102,11 +100,11 @@ async fn punish(
             tenant,
             hash,
             tokens_expire_at: ctx.app.tokens_expire_at(&ctx.tenant, ctx.now),
-            record: Record::of(event),
+            record: Record::of(event).once(client.once()),
         };
         ctx.app.learn(&ctx.app.store.revoke_replayed_code(replayed).await?);
     } else if error.counts_against_code() {
-        let record = Record { now: ctx.now, events: Vec::new(), once: None };
+        let record = Record { now: ctx.now, events: Vec::new(), once: client.once().cloned() };
         ctx.app.store.fail_code(&tenant, hash, record).await?;
     }
     Ok(error.into())

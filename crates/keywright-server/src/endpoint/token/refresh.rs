@@ -105,7 +105,7 @@ async fn revoke_family(
         tenant: ctx.origin.tenant.clone(),
         target: RevocationTarget::Family(family.id.clone()),
         tokens_expire_at: ctx.app.tokens_expire_at(&ctx.tenant, ctx.now),
-        record: Record::of(event),
+        record: Record::of(event).once(client.once()),
     };
     match ctx.app.store.revoke(revoke).await? {
         Revoked::Done(entries) => ctx.app.learn(&entries),
