@@ -162,6 +162,12 @@ impl ResourceCatalog {
         if scope.iter().all(fits) { Ok(()) } else { Err(GrantError::ScopeNotAllowed) }
     }
 
+    /// The resources that some of the scopes belong to.
+    pub fn owners(&self, scope: &ScopeSet) -> Vec<ResourceIndicator> {
+        let owns = |resource: &&ProtectedResource| scope.iter().any(|n| resource.has_scope(n));
+        self.0.iter().filter(owns).map(|resource| resource.identifier.clone()).collect()
+    }
+
     /// Where a token with this scope goes: the asked resources, or those the scopes belong to.
     pub fn target(
         &self,

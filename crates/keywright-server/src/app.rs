@@ -47,8 +47,10 @@ pub struct App {
     pub metrics: Metrics,
     /// Slow hashing.
     pub passwords: Passwords,
-    /// Guesses at an account's password.
+    /// Guesses at an account's password from one network.
     pub guesses_at_account: Throttle,
+    /// Guesses at an account's password from all networks together.
+    pub guesses_everywhere: Throttle,
     /// Guesses at passwords from an address.
     pub guesses_from_address: Throttle,
     /// Guesses at a client's secret from an address.
@@ -63,6 +65,8 @@ pub struct App {
     followed_changes: Mutex<u64>,
     /// Held while what others changed is loaded: two at once could leave the older one.
     following: tokio::sync::Mutex<()>,
+    /// Held while a ring of keys is read and put in its place.
+    loading_keys: tokio::sync::Mutex<()>,
     usernames: Mutex<HashMap<Subject, String>>,
 }
 
@@ -86,6 +90,10 @@ impl App {
             Outbound::new(&config.outbound).map_err(|e| ServerFault::Internal(e.to_string()))?;
         let app = Arc::new(Self {
             guesses_at_account: Throttle::new(limits.login_failures_per_account, THROTTLE_WINDOW),
+            guesses_everywhere: Throttle::new(
+                limits.login_failures_per_account.saturating_mul(10),
+                THROTTLE_WINDOW,
+            ),
             guesses_from_address: Throttle::new(limits.login_failures_per_address, THROTTLE_WINDOW),
             guesses_at_client: Throttle::new(limits.login_failures_per_account, THROTTLE_WINDOW),
             config: ArcSwap::from_pointee(config),
@@ -101,6 +109,7 @@ impl App {
             revocations: RwLock::new(RevocationSet::default()),
             followed_changes: Mutex::new(0),
             following: tokio::sync::Mutex::new(()),
+            loading_keys: tokio::sync::Mutex::new(()),
             usernames: Mutex::new(HashMap::new()),
         });
         app.load_everything().await?;
@@ -306,6 +315,8 @@ impl App {
     }
 
     async fn load_keys(&self, tenant: &TenantState) -> Result<(), ServerFault> {
+        // One at a time: a ring that was read before a revocation must not replace the one after.
+        let _turn = self.loading_keys.lock().await;
         let keys = lifecycle::tenant_keys(&self.store, &tenant.id()).await?;
         tenant.keys.store(Arc::new(KeyRing::open(&keys, &self.master, self.now())?));
         Ok(())

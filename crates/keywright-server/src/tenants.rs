@@ -28,14 +28,16 @@ pub struct LoadedClient {
     pub logo: LogoPlace,
     keys: OnceLock<VerifyingKeys>,
     fetched: Mutex<Option<FetchedKeys>>,
+    /// Held by who fetches the keys.
+    pub fetching: tokio::sync::Mutex<()>,
 }
 
 /// The keys behind a client's `jwks_uri`, and when they came.
 #[derive(Clone, Debug)]
 pub struct FetchedKeys {
-    /// The keys, parsed.
-    pub keys: Arc<VerifyingKeys>,
-    /// When they were fetched.
+    /// The keys, parsed; none where the fetch failed.
+    pub keys: Option<Arc<VerifyingKeys>>,
+    /// When it was tried.
     pub at: Timestamp,
 }
 
@@ -47,6 +49,7 @@ impl LoadedClient {
             logo: LogoPlace::default(),
             keys: OnceLock::new(),
             fetched: Mutex::new(None),
+            fetching: tokio::sync::Mutex::new(()),
         })
     }
 

@@ -258,6 +258,7 @@ impl Shop {
             state: CodeState::Issued,
         };
         let grant = StoredGrant {
+            resources: Vec::new(),
             id: self.grant.clone(),
             sub: self.sub.clone(),
             client: self.client.clone(),

@@ -294,8 +294,10 @@ fn check_scope(
         _ => AuthorizeError::ScopeNotAllowed,
     })?;
     let request = draft.request()?;
+    // Settled now, not at each refresh: a resource that is registered later was not consented to.
+    request.resources =
+        if resources.is_empty() { context.catalog.owners(&scope) } else { resources };
     request.scope = scope;
-    request.resources = resources;
     Ok(())
 }
 

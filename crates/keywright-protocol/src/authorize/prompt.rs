@@ -79,5 +79,8 @@ fn needs_consent(request: &AuthorizationRequest, situation: &Situation<'_>) -> b
     if request.receiver_unproven {
         return true;
     }
-    situation.grant.is_none_or(|grant| !request.scope.is_subset_of(&grant.scope))
+    situation.grant.is_none_or(|grant| {
+        let new_resource = request.resources.iter().any(|r| !grant.resources.contains(r));
+        new_resource || !request.scope.is_subset_of(&grant.scope)
+    })
 }

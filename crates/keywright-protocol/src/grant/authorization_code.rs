@@ -156,8 +156,14 @@ pub(crate) fn narrow(
         return Err(GrantError::ResourceUnknown);
     }
     let chosen = if asked.is_empty() { granted_resources } else { asked };
-    let scope = granted.filtered(|name| catalog.belongs(chosen, name));
-    let target = catalog.target(chosen, &scope)?;
+    // A resource that was deleted takes its scopes along; the last one takes the grant.
+    let live: Vec<_> = chosen.iter().filter(|id| catalog.find(id).is_some()).cloned().collect();
+    if live.is_empty() && !chosen.is_empty() {
+        return Err(GrantError::ResourceUnknown);
+    }
+    let known = |name: &str| catalog.knows_scope(name) && catalog.belongs(&live, name);
+    let scope = granted.filtered(known);
+    let target = catalog.target(&live, &scope)?;
     Ok((scope, target))
 }
 

@@ -8,6 +8,7 @@ pub mod refresh_token;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ClientId, GrantId, SessionId, Subject};
+use crate::resource::ResourceIndicator;
 use crate::scope::ScopeSet;
 use crate::time::Timestamp;
 
@@ -135,6 +136,8 @@ pub struct StoredGrant {
     pub client: ClientId,
     /// What.
     pub scope: ScopeSet,
+    /// At which resources: consent for one API is none for another with the same scope.
+    pub resources: Vec<ResourceIndicator>,
     /// The session in which it was given: its end by a password change revokes the grant.
     pub session: SessionId,
     /// When it was given or last extended.

@@ -7,6 +7,7 @@ use http::HeaderMap;
 use keywright_jose::{JwkSet, VerifyingKeys};
 use keywright_protocol::client::authenticate::{AssertionContext, authenticate};
 use keywright_protocol::client::{AuthenticatedClient, ClientAuthError, Credentials};
+use keywright_protocol::time::Timestamp;
 use keywright_protocol::wire::Params;
 
 use crate::endpoint::form::authorization;
@@ -66,19 +67,38 @@ async fn with_keys(
     else {
         return prove(loaded.inline_keys());
     };
-    let age = |kept: &FetchedKeys| ctx.now.since(kept.at);
-    let kept = loaded.fetched_keys().filter(|kept| age(kept) < KEYS_KEPT);
-    if let Some(kept) = &kept {
-        let verdict = prove(&kept.keys);
-        // A signature that does not verify may be of a new key; look, but not for every guess.
-        let may_be_new = verdict == Err(ClientAuthError::AssertionInvalid("signature"));
-        if !may_be_new || age(kept) < KEYS_REFETCHED {
-            return verdict;
-        }
+    if let Some(verdict) = judge_by_kept(loaded, ctx.now, &prove) {
+        return verdict;
+    }
+    // One fetch at a time for a client, and whoever waited looks again at what it brought.
+    let _turn = loaded.fetching.lock().await;
+    if let Some(verdict) = judge_by_kept(loaded, ctx.now, &prove) {
+        return verdict;
     }
     // Rare and large: in a box, so that proving a secret does not carry it along.
-    let keys = Box::pin(fetch_keys(ctx, loaded, uri)).await?;
+    let keys = Box::pin(fetch_keys(ctx, loaded, uri)).await;
+    loaded.keep_keys(FetchedKeys { keys: keys.clone().ok(), at: ctx.now });
+    let keys = keys?;
     prove(&keys)
+}
+
+/// What the keys say that were fetched before; nothing where they should be fetched (again).
+fn judge_by_kept(
+    loaded: &LoadedClient,
+    now: Timestamp,
+    prove: impl Fn(&VerifyingKeys) -> Result<AuthenticatedClient, ClientAuthError>,
+) -> Option<Result<AuthenticatedClient, ClientAuthError>> {
+    let kept = loaded.fetched_keys().filter(|kept| now.since(kept.at) < KEYS_KEPT)?;
+    let recent = now.since(kept.at) < KEYS_REFETCHED;
+    let Some(keys) = &kept.keys else {
+        // A dead address is not knocked at for every guess.
+        let why = "the client's jwks_uri cannot be fetched";
+        return recent.then_some(Err(ClientAuthError::AssertionInvalid(why)));
+    };
+    let verdict = prove(keys);
+    // A signature that does not verify may be of a new key; look, but not for every guess.
+    let may_be_new = verdict == Err(ClientAuthError::AssertionInvalid("signature"));
+    (recent || !may_be_new).then_some(verdict)
 }
 
 async fn fetch_keys(
@@ -92,7 +112,5 @@ async fn fetch_keys(
     })?;
     let set = JwkSet::parse(&bytes)
         .map_err(|_| ClientAuthError::AssertionInvalid("the client's keys are malformed"))?;
-    let keys = Arc::new(VerifyingKeys::new(&set));
-    loaded.keep_keys(FetchedKeys { keys: Arc::clone(&keys), at: ctx.now });
-    Ok(keys)
+    Ok(Arc::new(VerifyingKeys::new(&set)))
 }

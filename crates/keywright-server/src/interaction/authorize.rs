@@ -17,6 +17,8 @@ use keywright_protocol::grant::StoredGrant;
 use keywright_protocol::grant::authorization_code::{CodeState, StoredCode};
 use keywright_protocol::id::{ClientId, GrantId, Subject};
 use keywright_protocol::limits::AUTHORIZE_BYTES_MAX;
+use keywright_protocol::resource::{ResourceCatalog, ResourceIndicator};
+use keywright_protocol::revocation::RevocationTarget;
 use keywright_protocol::scope::ScopeSet;
 use keywright_protocol::secret::Secret;
 use keywright_protocol::session::Session;
@@ -24,6 +26,7 @@ use keywright_protocol::token::AuthorizationCode;
 use keywright_protocol::wire::authorize::AuthorizationResponse;
 use keywright_protocol::wire::{ErrorCode, Params, RequestError, WireError};
 use keywright_store::code::{Issue, IssueCode};
+use keywright_store::revocation::{Revoke, Revoked};
 
 use crate::endpoint::form::{is_form, read_body};
 use crate::environment::random;
@@ -245,7 +248,8 @@ impl<'a> Visit<'a> {
             return self.to_page("login");
         };
         let code = AuthorizationCode::from_random(random(&*self.ctx.app.environment));
-        let issue = self.plan(passed, session, &scope, passed.grant.as_ref(), &code);
+        self.end_withdrawn(passed, session, &scope).await?;
+        let issue = self.plan(passed, session, &scope, &code);
         match self.ctx.app.store.issue_code(issue).await? {
             // The receipt is what lets the code leave.
             Issue::Committed(_receipt) => {
@@ -260,16 +264,47 @@ impl<'a> Visit<'a> {
         }
     }
 
+    /// Withdrawing a part of a consent ends what was issued under the whole.
+    async fn end_withdrawn(
+        &self,
+        passed: &Passed,
+        session: &Session,
+        scope: &ScopeSet,
+    ) -> Result<(), Stopped> {
+        let ctx = self.ctx;
+        let narrowed = |grant: &&StoredGrant| withdraws(grant, &passed.request, scope);
+        let Some(grant) = passed.grant.as_ref().filter(narrowed) else { return Ok(()) };
+        let mut event = ctx
+            .origin
+            .event(EventType::TokenRevoked, Actor::User(session.sub.clone()), ctx.now)
+            .client(&passed.request.client)
+            .subject(&session.sub)
+            .because("a part of the consent was withdrawn");
+        event.grant_id = Some(grant.id.clone());
+        let revoke = Revoke {
+            tenant: ctx.origin.tenant.clone(),
+            target: RevocationTarget::Grant(grant.id.clone()),
+            tokens_expire_at: ctx.app.tokens_expire_at(&ctx.tenant, ctx.now),
+            record: Record::of(event),
+        };
+        if let Revoked::Done(entries) = ctx.app.store.revoke(revoke).await? {
+            ctx.app.learn(&entries);
+        }
+        Ok(())
+    }
+
     fn plan(
         &self,
         passed: &Passed,
         session: &Session,
         scope: &ScopeSet,
-        before: Option<&StoredGrant>,
         code: &AuthorizationCode,
     ) -> IssueCode {
         let ctx = self.ctx;
         let request = &passed.request;
+        let kept = passed.grant.as_ref();
+        let before = kept.filter(|grant| !withdraws(grant, request, scope));
+        let resources = consented_resources(request, scope, &ctx.tenant.catalog.load());
         let grant = StoredGrant {
             id: before.map_or_else(
                 || GrantId::from_random(random(&*ctx.app.environment)),
@@ -278,10 +313,12 @@ impl<'a> Visit<'a> {
             sub: session.sub.clone(),
             client: request.client.clone(),
             // What was asked and not given is withdrawn; what was not asked stays.
-            scope: before.map_or_else(
+            scope: kept.map_or_else(
                 || scope.clone(),
                 |grant| grant.scope.filtered(|name| !request.scope.contains(name)).union(scope),
             ),
+            resources: kept
+                .map_or_else(|| resources.clone(), |grant| united(&grant.resources, &resources)),
             session: before.map_or_else(|| session.id.clone(), |grant| grant.session.clone()),
             updated_at: ctx.now,
         };
@@ -299,7 +336,7 @@ impl<'a> Visit<'a> {
             session: session.id.clone(),
             grant: grant.id.clone(),
             scope: scope.clone(),
-            resources: request.resources.clone(),
+            resources,
             redirect_uri: request.target.redirect_uri.clone(),
             challenge: request.challenge,
             nonce: request.nonce.clone(),
@@ -317,6 +354,27 @@ impl<'a> Visit<'a> {
             record: Record::of(event),
         }
     }
+}
+
+/// Whether a consent takes back something that was asked again.
+fn withdraws(grant: &StoredGrant, request: &AuthorizationRequest, scope: &ScopeSet) -> bool {
+    grant.scope.iter().any(|name| request.scope.contains(name) && !scope.contains(name))
+}
+
+/// The asked resources, without those of which every scope was unticked.
+fn consented_resources(
+    request: &AuthorizationRequest,
+    scope: &ScopeSet,
+    catalog: &ResourceCatalog,
+) -> Vec<ResourceIndicator> {
+    let (asked, given) = (catalog.owners(&request.scope), catalog.owners(scope));
+    let stays = |id: &&ResourceIndicator| given.contains(id) || !asked.contains(id);
+    request.resources.iter().filter(stays).cloned().collect()
+}
+
+fn united(before: &[ResourceIndicator], new: &[ResourceIndicator]) -> Vec<ResourceIndicator> {
+    let added = new.iter().filter(|id| !before.contains(id));
+    before.iter().chain(added).cloned().collect()
 }
 
 /// A refusal that only a signed-in person's browser may carry to the client.

@@ -12,9 +12,10 @@ use keywright_protocol::id::SessionId;
 use keywright_protocol::limits::PASSWORD_BYTES_MAX;
 use keywright_protocol::session::{Authentication, Session};
 use keywright_protocol::token::SessionToken;
-use keywright_protocol::user::{User, Username};
+use keywright_protocol::user::Username;
 use keywright_protocol::wire::Params;
-use keywright_store::session::{SignIn, SignedIn};
+use keywright_store::session::{EndSession, SessionEnd, SignIn, SignedIn};
+use keywright_store::user::Login;
 
 use crate::endpoint::form::read_body;
 use crate::environment::random;
@@ -58,7 +59,7 @@ pub async fn submit(ctx: Ctx, request: Request<Body>) -> Response {
         let passed = visit.pass(Entry::Resume).await?;
         let typed = params.one("username")?.unwrap_or_default().to_owned();
         match prove(&ctx, &typed, &params).await? {
-            Ok(user) => sign_in(&visit, user).await,
+            Ok(login) => sign_in(&visit, login).await,
             Err(error) => render(&visit, &passed, &typed, Some(error)),
         }
     };
@@ -70,7 +71,7 @@ async fn prove(
     ctx: &Ctx,
     typed: &str,
     params: &Params,
-) -> Result<Result<User, LoginError>, Stopped> {
+) -> Result<Result<Login, LoginError>, Stopped> {
     let guess = match Guess::take(ctx, typed) {
         Ok(guess) => guess,
         Err(wait) => {
@@ -100,7 +101,7 @@ async fn prove(
         Some(login) => {
             guess.succeed(ctx);
             ctx.app.metrics.login("success", "password");
-            Ok(Ok(login.user))
+            Ok(Ok(login))
         }
         None => {
             note_failure(ctx);
@@ -112,6 +113,7 @@ async fn prove(
 /// A guess that counts, at an account and from an address, until it has proven itself.
 struct Guess {
     account: String,
+    everywhere: String,
     address: String,
 }
 
@@ -120,24 +122,35 @@ impl Guess {
         // What cannot be anybody's name is all one account: nothing grows with what is typed.
         let name = Username::parse(typed);
         let name = name.as_ref().map_or("", Username::as_str);
-        let account = format!("{}|{name}", ctx.origin.tenant);
+        let everywhere = format!("{}|{name}", ctx.origin.tenant);
         let address = ctx.network();
-        ctx.app.guesses_from_address.attempt(&address, ctx.now)?;
-        if let Err(wait) = ctx.app.guesses_at_account.attempt(&account, ctx.now) {
-            ctx.app.guesses_from_address.give_back(&address);
-            return Err(wait);
+        // From one network few guesses, from all together ten times as many: a stranger elsewhere
+        // cannot keep somebody out by guessing wrong.
+        let account = format!("{everywhere}|{address}");
+        let tries = [
+            (&ctx.app.guesses_from_address, &address),
+            (&ctx.app.guesses_at_account, &account),
+            (&ctx.app.guesses_everywhere, &everywhere),
+        ];
+        for (taken, (throttle, key)) in tries.iter().enumerate() {
+            if let Err(wait) = throttle.attempt(key, ctx.now) {
+                tries.iter().take(taken).for_each(|(throttle, key)| throttle.give_back(key));
+                return Err(wait);
+            }
         }
-        Ok(Self { account, address })
+        Ok(Self { account, everywhere, address })
     }
 
     fn give_back(&self, ctx: &Ctx) {
         ctx.app.guesses_at_account.give_back(&self.account);
+        ctx.app.guesses_everywhere.give_back(&self.everywhere);
         ctx.app.guesses_from_address.give_back(&self.address);
     }
 
     /// One account's password says nothing about who else guesses from the address.
     fn succeed(&self, ctx: &Ctx) {
         ctx.app.guesses_at_account.succeed(&self.account);
+        ctx.app.guesses_everywhere.give_back(&self.everywhere);
         ctx.app.guesses_from_address.give_back(&self.address);
     }
 }
@@ -149,8 +162,9 @@ fn note_failure(ctx: &Ctx) {
     let _dropped_when_full = ctx.app.notebook.event(event.failed().because("password"));
 }
 
-async fn sign_in(visit: &Visit<'_>, user: User) -> Result<Response, Stopped> {
+async fn sign_in(visit: &Visit<'_>, login: Login) -> Result<Response, Stopped> {
     let ctx = visit.ctx;
+    let user = &login.user;
     // The moment after the slow hash, so that `auth_time` never lies before the flow began.
     let now = ctx.app.now().max(visit.flow.started);
     let token = SessionToken::from_random(random(&*ctx.app.environment));
@@ -176,8 +190,12 @@ async fn sign_in(visit: &Visit<'_>, user: User) -> Result<Response, Stopped> {
         record: Record::of(event),
     };
     match ctx.app.store.sign_in(sign_in).await? {
-        SignedIn::Committed { revoked, .. } => {
+        SignedIn::Committed { session, revoked } => {
             ctx.app.learn(&revoked);
+            if has_new_password(ctx, &login).await? {
+                end_at_once(ctx, session).await?;
+                return visit.to_resume();
+            }
             let mut response = visit.to_resume()?;
             if let Some(cookie) = Cookie::Session.set(ctx, &token.to_wire()) {
                 response.headers_mut().append(header::SET_COOKIE, cookie);
@@ -186,6 +204,33 @@ async fn sign_in(visit: &Visit<'_>, user: User) -> Result<Response, Stopped> {
         }
         SignedIn::SubjectGone => visit.to_resume(),
     }
+}
+
+/// Whether the password was changed while this one was being compared. A change that comes later
+/// finds the session and ends it.
+async fn has_new_password(ctx: &Ctx, login: &Login) -> Result<bool, Stopped> {
+    let now = ctx.app.store.load_login(&ctx.origin.tenant, &login.user.username).await?;
+    Ok(now.is_none_or(|now| now.password_hash != login.password_hash))
+}
+
+async fn end_at_once(ctx: &Ctx, session: Session) -> Result<(), Stopped> {
+    let now = ctx.app.now();
+    let actor = Actor::User(session.sub.clone());
+    let mut event = ctx
+        .origin
+        .event(EventType::SessionEnded, actor, now)
+        .subject(&session.sub)
+        .because("the password was changed during the sign-in");
+    event.session_id = Some(session.id.clone());
+    let end = EndSession {
+        tenant: ctx.origin.tenant.clone(),
+        session: session.id,
+        how: SessionEnd::Revoked,
+        tokens_expire_at: ctx.app.tokens_expire_at(&ctx.tenant, now),
+        record: Record::of(event),
+    };
+    ctx.app.learn(&ctx.app.store.end_session(end).await?);
+    Ok(())
 }
 
 fn render(

@@ -134,6 +134,7 @@ fn verify(ctx: &Ctx, query: &str) -> Result<Verified, Stopped> {
     };
     let client =
         named.and_then(|id| ClientId::parse(id).ok()).and_then(|id| ctx.tenant.client(&id));
+    let client = client.filter(|loaded| !loaded.client.disabled);
     let redirect = match &request.post_logout_redirect_uri {
         Some(uri) => Some(verify_redirect(uri, client.as_deref(), request.state.as_deref())?),
         None => None,

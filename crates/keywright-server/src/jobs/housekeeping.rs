@@ -25,7 +25,12 @@ pub(super) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
 async fn look_after(app: &App) {
     let now = app.now();
     app.forget_expired(now);
-    for throttle in [&app.guesses_at_account, &app.guesses_from_address, &app.guesses_at_client] {
+    for throttle in [
+        &app.guesses_at_account,
+        &app.guesses_everywhere,
+        &app.guesses_from_address,
+        &app.guesses_at_client,
+    ] {
         throttle.forget_expired(now);
     }
     for tenant in app.tenants() {

@@ -201,6 +201,7 @@ impl World {
 
     pub(crate) fn grant(&self) -> StoredGrant {
         StoredGrant {
+            resources: Vec::new(),
             id: GrantId::from_random(id_bytes(self.salt)),
             sub: self.sub.clone(),
             client: self.client.clone(),

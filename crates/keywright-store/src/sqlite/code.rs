@@ -219,10 +219,11 @@ fn refuse_other_consent(
 fn store_grant(db: &Connection, issue: &IssueCode, client: i64) -> rusqlite::Result<usize> {
     let grant = &issue.grant;
     db.run(
-        "INSERT INTO user_grant (id, client, sub, session, updated_at, scope)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        "INSERT INTO user_grant (id, client, sub, session, updated_at, scope, resources)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
          ON CONFLICT (id) DO UPDATE SET client = excluded.client, sub = excluded.sub,
-            session = excluded.session, updated_at = excluded.updated_at, scope = excluded.scope",
+            session = excluded.session, updated_at = excluded.updated_at, scope = excluded.scope,
+            resources = excluded.resources",
         (
             Packed(&grant.id),
             client,
@@ -230,6 +231,7 @@ fn store_grant(db: &Connection, issue: &IssueCode, client: i64) -> rusqlite::Res
             Packed(&grant.session),
             grant.updated_at.as_millis(),
             Json(&grant.scope),
+            Json(&grant.resources),
         ),
     )
 }

@@ -11,7 +11,7 @@ use super::column::{Json, Packed, Statements as _, packed_after};
 use crate::grant::{GrantFilter, GrantStore};
 use crate::{Listed, Page, StoreFault};
 
-const GRANT: &str = "SELECT g.id, g.sub, c.id, g.scope, g.session, g.updated_at
+const GRANT: &str = "SELECT g.id, g.sub, c.id, g.scope, g.session, g.updated_at, g.resources
     FROM user_grant g JOIN client c ON c.key = g.client";
 
 #[async_trait]
@@ -69,6 +69,7 @@ fn read_grant(row: &Row<'_>) -> rusqlite::Result<StoredGrant> {
         client: ClientId::from_trusted(row.get::<_, String>(2)?),
         scope: row.get::<_, Json<_>>(3)?.0,
         session: row.get::<_, Packed<SessionId>>(4)?.0,
+        resources: row.get::<_, Json<_>>(6)?.0,
         updated_at: Timestamp::from_millis(row.get(5)?),
     })
 }

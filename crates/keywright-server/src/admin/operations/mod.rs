@@ -148,12 +148,22 @@ pub fn parse_json<T: serde::de::DeserializeOwned>(json: &[u8]) -> Result<T, Oper
     serde_json::from_slice(json).map_err(|error| invalid_json(&error))
 }
 
+/// What serde says of a value may quote it, and the value may be a password in the wrong place: the
+/// member and the place are named, never what stood there.
 fn invalid_json(error: &serde_json::Error) -> OperationError {
     let message = error.to_string();
     // serde names the member between backticks, and only in these two.
-    let names = message.starts_with("unknown field") || message.starts_with("missing field");
+    let unknown = message.starts_with("unknown field");
+    let names = unknown || message.starts_with("missing field");
     let field = message.split('`').nth(1).filter(|_| names).unwrap_or("document").to_owned();
-    OperationError::invalid(field, format!("cannot be read: {message}"))
+    let what = match error.classify() {
+        _ if unknown => "is not a member here",
+        _ if names => "is missing",
+        serde_json::error::Category::Data => "has a value of the wrong type",
+        _ => "is not JSON",
+    };
+    let (line, column) = (error.line(), error.column());
+    OperationError::invalid(field, format!("{what} (line {line}, column {column})"))
 }
 
 /// One item of an import that was refused.

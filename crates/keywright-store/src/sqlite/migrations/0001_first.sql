@@ -63,6 +63,7 @@ CREATE TABLE user_grant (
     session ANY NOT NULL,
     updated_at INTEGER NOT NULL,
     scope TEXT NOT NULL,
+    resources TEXT NOT NULL,
     UNIQUE (client, sub)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX user_grant_of_user ON user_grant (sub);
