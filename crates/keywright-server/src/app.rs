@@ -91,7 +91,7 @@ impl App {
         let app = Arc::new(Self {
             guesses_at_account: Throttle::new(limits.login_failures_per_account, THROTTLE_WINDOW),
             guesses_everywhere: Throttle::new(
-                limits.login_failures_per_account.saturating_mul(10),
+                limits.login_failures_per_account.saturating_mul(2),
                 THROTTLE_WINDOW,
             ),
             guesses_from_address: Throttle::new(limits.login_failures_per_address, THROTTLE_WINDOW),

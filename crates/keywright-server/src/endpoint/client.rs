@@ -67,12 +67,12 @@ async fn with_keys(
     else {
         return prove(loaded.inline_keys());
     };
-    if let Some(verdict) = judge_by_kept(loaded, ctx.now, &prove) {
+    if let Some(verdict) = judge_by_kept(loaded, ctx.now, prove) {
         return verdict;
     }
     // One fetch at a time for a client, and whoever waited looks again at what it brought.
     let _turn = loaded.fetching.lock().await;
-    if let Some(verdict) = judge_by_kept(loaded, ctx.now, &prove) {
+    if let Some(verdict) = judge_by_kept(loaded, ctx.now, prove) {
         return verdict;
     }
     // Rare and large: in a box, so that proving a secret does not carry it along.

@@ -124,8 +124,8 @@ impl Guess {
         let name = name.as_ref().map_or("", Username::as_str);
         let everywhere = format!("{}|{name}", ctx.origin.tenant);
         let address = ctx.network();
-        // From one network few guesses, from all together ten times as many: a stranger elsewhere
-        // cannot keep somebody out by guessing wrong.
+        // From one network few guesses, from all together twice as many: a stranger elsewhere
+        // cannot alone keep somebody out by guessing wrong.
         let account = format!("{everywhere}|{address}");
         let tries = [
             (&ctx.app.guesses_from_address, &address),
