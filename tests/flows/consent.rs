@@ -117,3 +117,51 @@ fn a_consent_answers_only_its_own_request() {
     }
     Tokens::from(&world.server.redeem(&world.web, &flow, first.code()));
 }
+
+/// What a withdrawn scope has issued ends with it.
+#[test]
+fn unticking_ends_what_was_issued_under_it() {
+    let world = World::start();
+    let mut browser = Browser::default();
+    let flow = || Authorize::new(&world.server, &world.web).scope("openid email offline_access");
+    let first = flow();
+    let code = browser.authorize(&first, &world.alice);
+    let tokens = Tokens::from(&world.server.redeem(&world.web, &first, code.code()));
+    assert!(world.server.is_active(&world.web, tokens.access()), "before");
+    let second = flow().set("prompt", "consent");
+    let page = browser.open(&second.url());
+    let form = page.expect_form("consent-form").untick("email");
+    let callback = browser.submit(&page, &form, "consent-allow").expect_callback();
+    let narrowed = Tokens::from(&world.server.redeem(&world.web, &second, callback.code()));
+    assert!(world.server.is_active(&world.web, narrowed.access()), "what was left is issued");
+    assert!(!world.server.is_active(&world.web, tokens.access()), "the wider token");
+    assert_eq!(world.server.refresh(&world.web, tokens.refresh()).status, 400, "its family");
+    assert_eq!(world.server.refresh(&world.web, narrowed.refresh()).status, 200, "the new one");
+}
+
+/// Consent for one API is none for another that has a scope of the same name, and a resource that
+/// is registered later joins no grant.
+#[test]
+fn consent_is_for_the_resources_that_were_shown() {
+    let world = World::start();
+    world.server.resource("https://other.example.com", &["orders:read"], &[]);
+    let mut browser = Browser::default();
+    let at = |resource: &str| {
+        Authorize::new(&world.server, &world.web)
+            .scope("openid offline_access orders:read")
+            .set("resource", resource)
+    };
+    let flow = at("https://api.example.com");
+    let code = browser.authorize(&flow, &world.alice);
+    let tokens = Tokens::from(&world.server.redeem(&world.web, &flow, code.code()));
+    let again = at("https://api.example.com").set("prompt", "none");
+    assert_eq!(browser.open(&again.url()).expect_callback().get("error"), "", "the same API");
+    let other = at("https://other.example.com").set("prompt", "none");
+    let refused = browser.open(&other.url()).expect_callback();
+    assert_eq!(refused.get("error"), "consent_required", "another API");
+    world.server.resource("https://third.example.com", &["orders:read"], &[]);
+    let refreshed = Tokens::from(&world.server.refresh(&world.web, tokens.refresh()));
+    let audience = crate::support::jwt::claims(refreshed.access())["aud"].to_string();
+    assert!(audience.contains("https://api.example.com"), "{audience}");
+    assert!(!audience.contains("third.example.com"), "RFC8707-2.2: {audience}");
+}
