@@ -43,61 +43,51 @@ hash!(
     SessionHash
 );
 
-/// An authorization code, RFC 6749 §1.3.1: 256 random bits.
-#[derive(Debug)]
-pub struct AuthorizationCode(Secret<[u8; 32]>);
+// A credential that is nothing but 256 random bits.
+macro_rules! random_credential {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal, $hash:ident) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $name(Secret<[u8; 32]>);
 
-impl AuthorizationCode {
-    const PREFIX: &str = "kwc_";
+        impl $name {
+            const PREFIX: &str = $prefix;
 
-    /// A new code from random bytes.
-    pub const fn from_random(bytes: [u8; 32]) -> Self {
-        Self(Secret::new(bytes))
-    }
+            /// A new one from random bytes.
+            pub const fn from_random(bytes: [u8; 32]) -> Self {
+                Self(Secret::new(bytes))
+            }
 
-    /// Reads a code; nothing for what this server cannot have issued.
-    pub fn parse(text: &str) -> Option<Self> {
-        decode::<32>(Self::PREFIX, text).map(Self::from_random)
-    }
+            /// Reads one; nothing for what this server cannot have issued.
+            pub fn parse(text: &str) -> Option<Self> {
+                decode::<32>(Self::PREFIX, text).map(Self::from_random)
+            }
 
-    /// The code as the client carries it.
-    pub fn to_wire(&self) -> Secret<String> {
-        encode(Self::PREFIX, self.0.expose())
-    }
+            /// As it is carried.
+            pub fn to_wire(&self) -> Secret<String> {
+                encode(Self::PREFIX, self.0.expose())
+            }
 
-    /// What the store knows it by.
-    pub fn hash(&self) -> CodeHash {
-        CodeHash(sha256(self.0.expose()))
-    }
+            /// What the store knows it by.
+            pub fn hash(&self) -> $hash {
+                $hash(sha256(self.0.expose()))
+            }
+        }
+    };
 }
 
-/// A session cookie's value: 256 random bits.
-#[derive(Debug)]
-pub struct SessionToken(Secret<[u8; 32]>);
-
-impl SessionToken {
-    const PREFIX: &str = "kws_";
-
-    /// A new one from random bytes.
-    pub const fn from_random(bytes: [u8; 32]) -> Self {
-        Self(Secret::new(bytes))
-    }
-
-    /// Reads a cookie's value.
-    pub fn parse(text: &str) -> Option<Self> {
-        decode::<32>(Self::PREFIX, text).map(Self::from_random)
-    }
-
-    /// The cookie's value.
-    pub fn to_wire(&self) -> Secret<String> {
-        encode(Self::PREFIX, self.0.expose())
-    }
-
-    /// What the store knows it by.
-    pub fn hash(&self) -> SessionHash {
-        SessionHash(sha256(self.0.expose()))
-    }
-}
+random_credential!(
+    /// An authorization code, RFC 6749 §1.3.1.
+    AuthorizationCode,
+    "kwc_",
+    CodeHash
+);
+random_credential!(
+    /// A session cookie's value.
+    SessionToken,
+    "kws_",
+    SessionHash
+);
 
 /// A refresh token, RFC 6749 §1.5: the family's handle and a secret of its own.
 #[derive(Debug)]
