@@ -7,6 +7,15 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     fixed(&digest::SHA256, bytes)
 }
 
+/// SHA-256 of the parts as if they were one text.
+pub fn sha256_of(parts: &[&[u8]]) -> [u8; 32] {
+    let mut context = digest::Context::new(&digest::SHA256);
+    parts.iter().for_each(|part| context.update(part));
+    let mut out = [0; 32];
+    out.copy_from_slice(context.finish().as_ref());
+    out
+}
+
 /// SHA-384 of the bytes.
 pub fn sha384(bytes: &[u8]) -> [u8; 48] {
     fixed(&digest::SHA384, bytes)
@@ -52,6 +61,7 @@ mod tests {
             base64url_encode(&sha256(b"abc")),
             "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0"
         );
+        assert_eq!(sha256_of(&[b"a", b"", b"bc"]), sha256(b"abc"));
         assert_eq!(sha384(b"abc")[..4], [0xcb, 0x00, 0x75, 0x3f]);
         assert_eq!(sha512(b"abc")[..4], [0xdd, 0xaf, 0x35, 0xa1]);
     }

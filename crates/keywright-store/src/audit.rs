@@ -1,10 +1,11 @@
 //! The audit log: rows of the transactions they tell of, chained by hash within a tenant.
 
 use async_trait::async_trait;
-use keywright_jose::sha256;
+use keywright_jose::sha256_of;
 use keywright_protocol::audit::{AuditEvent, Record};
 use keywright_protocol::id::{RequestId, TenantId};
 use keywright_protocol::time::Timestamp;
+use keywright_protocol::wire::json;
 use keywright_protocol::wire::response::Receipt;
 use serde::{Deserialize, Serialize};
 
@@ -71,7 +72,7 @@ impl StoredEvent {
         prev_hash: [u8; 32],
         event: &AuditEvent,
     ) -> Result<Self, StoreFault> {
-        let body = serde_json::to_string(event).map_err(|e| StoreFault::Corrupt(e.to_string()))?;
+        let body = json::to_string(event).map_err(|e| StoreFault::Corrupt(e.to_string()))?;
         let hash = chain_hash(tenant, seq, &prev_hash, &body);
         Ok(Self { seq, body, prev_hash, hash })
     }
@@ -81,7 +82,7 @@ impl StoredEvent {
 /// the place (8 bytes, big-endian), the hash before, and the body.
 pub fn chain_hash(tenant: &TenantId, seq: u64, prev_hash: &[u8; 32], body: &str) -> [u8; 32] {
     let name = tenant.as_str().as_bytes();
-    sha256(&[name, &[0], &seq.to_be_bytes(), prev_hash, body.as_bytes()].concat())
+    sha256_of(&[name, &[0], &seq.to_be_bytes(), prev_hash, body.as_bytes()])
 }
 
 /// A request that was refused: what `explain` shows.

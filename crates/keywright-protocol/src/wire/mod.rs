@@ -4,6 +4,7 @@ pub mod authorize;
 pub mod discovery;
 pub mod error;
 pub mod introspect;
+pub mod json;
 pub mod logout;
 pub mod parse;
 pub mod response;

@@ -8,6 +8,7 @@ use rusqlite::Row;
 
 use super::SqliteStore;
 use super::column::{Json, Packed, Statements as _};
+use super::transaction::Refusal;
 use crate::StoreFault;
 use crate::attempt::{Undo, kept};
 use crate::audit::{AuditStore, REFUSALS_MAX, Recorded, RefusedRequest, StoredEvent};
@@ -27,7 +28,8 @@ pub(super) const OF_REQUEST: &str = "WITH RECURSIVE stretch (tenant, number, las
 #[async_trait]
 impl AuditStore for SqliteStore {
     async fn record(&self, record: Record) -> Result<Recorded, StoreFault> {
-        let recorded = self.write(move |tx| {
+        let refusal = Refusal::after_spending(&record);
+        let recorded = self.write_as(refusal, move |tx| {
             tx.spend(&record, Undo::Verdict(Recorded::AssertionReplayed))?;
             tx.append(&record.events)?;
             Ok(())

@@ -14,7 +14,7 @@ use rusqlite::{Connection, Row};
 use super::SqliteStore;
 use super::column::{Json, Packed, Statements as _};
 use super::refresh::{mark_family, start_family};
-use super::transaction::Transaction;
+use super::transaction::{Refusal, Transaction};
 use crate::StoreFault;
 use crate::attempt::{Attempt, Undo, either};
 use crate::code::{CodeStore, Issue, IssueCode, Redeem, RedeemCode, ReplayedCode};
@@ -67,7 +67,8 @@ impl CodeStore for SqliteStore {
     }
 
     async fn redeem_code(&self, redeem: RedeemCode) -> Result<Redeem, StoreFault> {
-        let redeemed = self.write(move |tx| {
+        let refusal = Refusal::after_spending(&redeem.record);
+        let redeemed = self.write_as(refusal, move |tx| {
             tx.spend(&redeem.record, Undo::Verdict(Redeem::AssertionReplayed))?;
             // The one statement that decides who has the code's tokens.
             let spent = tx.db.run(

@@ -1,8 +1,7 @@
 //! SQLite: one file, one thread that writes, readers beside it.
 //!
 //! A verb that writes is a closure in the writer's queue. Whatever is queued shares a transaction,
-//! a savepoint each, so that one sync of the disk serves many callers, and nobody is answered
-//! before it. Point reads run where they are asked: they cost microseconds, a thread hop more.
+//! so that one sync of the disk serves many callers, and nobody is answered before it. Point reads run where they are asked: they cost microseconds, a thread hop more.
 //!
 //! Other processes, such as the command line, may use the same file at the same time.
 
@@ -43,7 +42,7 @@ use rusqlite::Connection;
 use crate::StoreFault;
 use crate::attempt::{Attempt, judged};
 use checkpoint::Checkpointer;
-use transaction::Transaction;
+use transaction::{Refusal, Transaction};
 use writer::{Job, Observer, QUEUE_MAX, Writer};
 
 pub use writer::Commit;
@@ -110,7 +109,20 @@ impl SqliteStore {
         T: Send + 'static,
         O: Send + 'static,
     {
-        let (job, answer) = writer::call(verb);
+        self.write_as(Refusal::IsUndone, verb).await
+    }
+
+    /// As [`Self::write`], for a verb that says what its refusal leaves to undo.
+    async fn write_as<T, O>(
+        &self,
+        refusal: Refusal,
+        verb: impl FnOnce(&mut Transaction<'_>) -> Attempt<T, O> + Send + 'static,
+    ) -> Result<Result<T, O>, StoreFault>
+    where
+        T: Send + 'static,
+        O: Send + 'static,
+    {
+        let (job, answer) = writer::call(refusal, verb);
         match &*held(&self.queue) {
             Some(queue) => writer::enqueue(queue, job)?,
             None => return Err(closed()),

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::SqliteStore;
 use super::column::{Json, Packed, Statements as _};
+use super::transaction::Refusal;
 use crate::StoreFault;
 use crate::attempt::Undo;
 use crate::refresh::{NewFamily, RefreshStore, Rotate, Rotation, RotationStep};
@@ -66,7 +67,8 @@ impl RefreshStore for SqliteStore {
     }
 
     async fn rotate(&self, rotation: Rotation) -> Result<Rotate, StoreFault> {
-        let rotated = self.write(move |tx| {
+        let refusal = Refusal::after_spending(&rotation.record);
+        let rotated = self.write_as(refusal, move |tx| {
             tx.spend(&rotation.record, Undo::Verdict(Rotate::AssertionReplayed))?;
             if !use_token(tx.db, &rotation)? {
                 return Err(Undo::Verdict(why_not(tx.db, &rotation)?));

@@ -291,3 +291,23 @@ fn a_folder_that_is_missing_is_told() {
         other => panic!("{other:?}"),
     }
 }
+
+#[tokio::test]
+async fn a_verb_that_breaks_its_word_takes_the_transaction_with_it() {
+    use super::transaction::Refusal;
+    use crate::attempt::Undo;
+    let place = Place::new();
+    let store = place.open();
+    let verb = |refusal| {
+        store.write_as(refusal, |tx| {
+            tx.append(&event(&TenantId::default_tenant(), at_s(1)).events)?;
+            Err::<(), _>(Undo::Verdict("refused"))
+        })
+    };
+    assert!(matches!(verb(Refusal::IsUndone).await, Ok(Err("refused"))));
+    let broken = verb(Refusal::ChangesNothing).await;
+    assert!(matches!(broken, Err(StoreFault::Unavailable(_))), "{broken:?}");
+    assert_eq!(store.audit_head(&TenantId::default_tenant()).await.unwrap(), 0);
+    assert!(matches!(record(&store).await, Ok(Recorded::Committed(_))));
+    assert_eq!(store.audit_head(&TenantId::default_tenant()).await.unwrap(), 1);
+}

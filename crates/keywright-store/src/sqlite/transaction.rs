@@ -14,7 +14,24 @@ use crate::attempt::{Attempt, Undo};
 use crate::audit::StoredEvent;
 use crate::change::Changed;
 
-/// The transaction that a batch of verbs shares; each verb has a savepoint of its own in it.
+/// What a verb that is refused leaves to undo.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Refusal {
+    /// Nothing: whatever can refuse comes before the first change. Such a verb needs no savepoint,
+    /// which would copy every page that it touches.
+    ChangesNothing,
+    /// What it had done until then: a savepoint undoes it.
+    IsUndone,
+}
+
+impl Refusal {
+    /// For verbs that spend a one-time value, if there is one, before they can be refused.
+    pub(super) const fn after_spending(record: &Record) -> Self {
+        if record.once.is_some() { Self::IsUndone } else { Self::ChangesNothing }
+    }
+}
+
+/// The transaction that a batch of verbs shares.
 pub(super) struct Transaction<'a> {
     pub(super) db: &'a Connection,
     /// The last place and hash of the audit logs that this batch has looked at. Other processes
@@ -33,8 +50,38 @@ impl<'a> Transaction<'a> {
         Self { db, heads: HashMap::new(), replaced: Vec::new(), undone: None }
     }
 
-    /// Runs a verb in its savepoint; keeps what it did only if it says so.
+    /// Runs a verb; keeps what it did only if it says so.
     pub(super) fn attempt<T, O>(
+        &mut self,
+        refusal: Refusal,
+        verb: impl FnOnce(&mut Transaction<'_>) -> Attempt<T, O>,
+    ) -> Attempt<T, O> {
+        match refusal {
+            Refusal::ChangesNothing => self.attempt_straight(verb),
+            Refusal::IsUndone => self.attempt_in_savepoint(verb),
+        }
+    }
+
+    /// A failure here fails the whole transaction: there is no place to go back to.
+    fn attempt_straight<T, O>(
+        &mut self,
+        verb: impl FnOnce(&mut Transaction<'_>) -> Attempt<T, O>,
+    ) -> Attempt<T, O> {
+        let before = self.db.total_changes();
+        let attempt = verb(self);
+        self.replaced.clear();
+        self.undone = match &attempt {
+            Ok(_) => None,
+            Err(Undo::Fault(fault)) => Some(fault.clone()),
+            Err(Undo::Verdict(_)) if self.db.total_changes() == before => None,
+            Err(Undo::Verdict(_)) => {
+                Some(StoreFault::Unavailable("a refused verb had changed something".to_owned()))
+            }
+        };
+        attempt
+    }
+
+    fn attempt_in_savepoint<T, O>(
         &mut self,
         verb: impl FnOnce(&mut Transaction<'_>) -> Attempt<T, O>,
     ) -> Attempt<T, O> {

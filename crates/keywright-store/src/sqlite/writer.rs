@@ -1,5 +1,5 @@
-//! One thread writes. It takes whatever verbs are waiting, runs each in a savepoint of one
-//! transaction, commits once, and only then answers all of them.
+//! One thread writes. It takes whatever verbs are waiting, runs them in one transaction, commits
+//! once, and only then answers all of them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::column::Statements as _;
-use super::transaction::Transaction;
+use super::transaction::{Refusal, Transaction};
 use crate::StoreFault;
 use crate::attempt::{Attempt, Undo};
 
@@ -35,20 +35,24 @@ pub(super) trait Job: Send {
 /// A verb, and who waits for its answer.
 struct Call<F, T, O> {
     verb: Option<F>,
+    refusal: Refusal,
     /// None until it ran.
     attempt: Option<Attempt<T, O>>,
     caller: oneshot::Sender<Attempt<T, O>>,
 }
 
 /// Pairs a verb with the answer to wait for.
-pub(super) fn call<F, T, O>(verb: F) -> (Box<dyn Job>, oneshot::Receiver<Attempt<T, O>>)
+pub(super) fn call<F, T, O>(
+    refusal: Refusal,
+    verb: F,
+) -> (Box<dyn Job>, oneshot::Receiver<Attempt<T, O>>)
 where
     F: FnOnce(&mut Transaction<'_>) -> Attempt<T, O> + Send + 'static,
     T: Send + 'static,
     O: Send + 'static,
 {
     let (caller, answer) = oneshot::channel();
-    (Box::new(Call { verb: Some(verb), attempt: None, caller }), answer)
+    (Box::new(Call { verb: Some(verb), refusal, attempt: None, caller }), answer)
 }
 
 impl<F, T, O> Job for Call<F, T, O>
@@ -59,7 +63,7 @@ where
 {
     fn run(&mut self, transaction: &mut Transaction<'_>) {
         let Some(verb) = self.verb.take() else { return };
-        self.attempt = Some(transaction.attempt(|transaction| {
+        self.attempt = Some(transaction.attempt(self.refusal, |transaction| {
             // A caller's own closure may run in here: its panic must not take the writer along.
             let result = catch_unwind(AssertUnwindSafe(|| verb(transaction)));
             result.unwrap_or_else(|_| {
