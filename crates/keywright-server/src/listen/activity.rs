@@ -1,47 +1,81 @@
 //! Whether a connection works, listens to half a request, or rests.
+//!
+//! Every request passes here twice, so nobody is woken: the watchman looks by himself, often enough.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
-use tokio::sync::watch;
-use tokio::time;
+use tokio::sync::Notify;
+use tokio::time::{self, Instant};
 
 use super::ConnectionLimits;
 
 /// What a connection is doing, shared by its socket, its requests and its watchman.
 #[derive(Clone, Debug)]
-pub(super) struct Activity(watch::Sender<State>);
+pub(super) struct Activity(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    opened: Instant,
+    /// A [`State`], packed.
+    state: AtomicU64,
+    /// Told when no request runs any more.
+    rests: Notify,
+}
 
 #[derive(Clone, Copy, Debug)]
 struct State {
     /// Requests whose answers are not yet written.
-    running: usize,
+    running: u64,
     /// Part of a request's head has come.
     receiving: bool,
+    /// When it began to receive or to rest, since the connection was opened.
+    since: Duration,
+}
+
+impl State {
+    const RUNNING_BITS: u32 = 16;
+
+    fn pack(self) -> u64 {
+        let since = u64::try_from(self.since.as_millis()).unwrap_or(u64::MAX);
+        let flags = (self.running << 1) | u64::from(self.receiving);
+        (since << (Self::RUNNING_BITS + 1)) | flags
+    }
+
+    const fn unpack(packed: u64) -> Self {
+        Self {
+            running: (packed >> 1) & ((1 << Self::RUNNING_BITS) - 1),
+            receiving: packed & 1 == 1,
+            since: Duration::from_millis(packed >> (Self::RUNNING_BITS + 1)),
+        }
+    }
 }
 
 impl Activity {
     /// A new connection owes a request.
     pub(super) fn new() -> Self {
-        Self(watch::Sender::new(State { running: 0, receiving: true }))
+        let owes = State { running: 0, receiving: true, since: Duration::ZERO };
+        let state = AtomicU64::new(owes.pack());
+        Self(Arc::new(Shared { opened: Instant::now(), state, rests: Notify::new() }))
     }
 
     /// Bytes came that begin a request, if none runs.
     pub(super) fn received(&self) {
-        self.0.send_if_modified(|state| {
+        self.change(|state, since| {
             let begins = state.running == 0 && !state.receiving;
-            state.receiving |= begins;
-            begins
+            begins.then_some(State { receiving: true, since, ..state })
         });
     }
 
     /// A request is complete enough to be answered; it runs until its answer is written.
     pub(super) fn begin(&self) -> Running {
-        self.0.send_modify(|state| {
-            state.running += 1;
-            state.receiving = false;
+        self.change(|state, _| {
+            Some(State { running: state.running + 1, receiving: false, ..state })
         });
         Running(self.clone())
     }
@@ -50,25 +84,40 @@ impl Activity {
     ///
     /// The clock of a half-sent head starts at its first byte and no further byte sets it back.
     pub(super) async fn outlived(&self, limits: &ConnectionLimits) {
-        let mut states = self.0.subscribe();
+        // Whatever begins while this sleeps ends no sooner than this looks again.
+        let nap = limits.head.min(limits.idle);
         loop {
-            let State { running, receiving } = *states.borrow_and_update();
-            let changed = states.changed();
-            if running > 0 {
-                changed.await.expect("this holds a sender");
-                continue;
-            }
+            let State { running, receiving, since } = self.state();
             let patience = if receiving { limits.head } else { limits.idle };
-            if time::timeout(patience, changed).await.is_err() {
+            let left = (since + patience).saturating_sub(self.0.opened.elapsed());
+            if running == 0 && left.is_zero() {
                 return;
             }
+            time::sleep(if running == 0 { left.min(nap) } else { nap }).await;
         }
     }
 
     /// Returns when no request runs.
     pub(super) async fn rests(&self) {
-        let mut states = self.0.subscribe();
-        states.wait_for(|state| state.running == 0).await.expect("this holds a sender");
+        loop {
+            let told = self.0.rests.notified();
+            if self.state().running == 0 {
+                return;
+            }
+            told.await;
+        }
+    }
+
+    fn state(&self) -> State {
+        State::unpack(self.0.state.load(Ordering::Acquire))
+    }
+
+    /// Replaces the state, unless the change wants none.
+    fn change(&self, change: impl Fn(State, Duration) -> Option<State>) {
+        let now = self.0.opened.elapsed();
+        let packed = |state| change(State::unpack(state), now).map(State::pack);
+        // Refused where nothing is to change.
+        let _unchanged = self.0.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, packed);
     }
 }
 
@@ -85,7 +134,10 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.0.send_modify(|state| state.running -= 1);
+        self.0.change(|state, since| Some(State { running: state.running - 1, since, ..state }));
+        if self.0.state().running == 0 {
+            self.0.0.rests.notify_waiters();
+        }
     }
 }
 
