@@ -1,8 +1,10 @@
 //! The clock and the generator: the only place where either is read.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use keywright_protocol::time::Timestamp;
+use zeroize::Zeroize as _;
 
 /// Time and chance, as the shell sees them.
 pub trait Environment: Send + Sync + 'static {
@@ -28,11 +30,43 @@ impl Environment for SystemEnvironment {
         Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
     }
 
-    #[expect(clippy::disallowed_methods, reason = "this is the shell's generator")]
     fn fill(&self, bytes: &mut [u8]) {
-        // A machine without randomness must not go on: every token would be guessable.
-        aws_lc_rs::rand::fill(bytes).expect("the operating system gives random numbers");
+        DRAWN.with_borrow_mut(|drawn| drawn.fill(bytes));
     }
+}
+
+thread_local! {
+    static DRAWN: RefCell<Drawn> = const { RefCell::new(Drawn { bytes: [0; _], left: 0 }) };
+}
+
+/// Random bytes in advance: the generator takes as long for sixteen bytes as for many, and a
+/// request needs a few. Each byte is given once, and wiped as it is given.
+struct Drawn {
+    bytes: [u8; 512],
+    left: usize,
+}
+
+impl Drawn {
+    fn fill(&mut self, wanted: &mut [u8]) {
+        if wanted.len() > self.bytes.len() {
+            return draw(wanted);
+        }
+        if wanted.len() > self.left {
+            draw(&mut self.bytes);
+            self.left = self.bytes.len();
+        }
+        let (kept, given) =
+            self.bytes.split_at_mut(self.left).0.split_at_mut(self.left - wanted.len());
+        wanted.copy_from_slice(given);
+        given.zeroize();
+        self.left = kept.len();
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the shell's generator")]
+fn draw(bytes: &mut [u8]) {
+    // A machine without randomness must not go on: every token would be guessable.
+    aws_lc_rs::rand::fill(bytes).expect("the operating system gives random numbers");
 }
 
 /// Random bytes of a fixed length.
@@ -40,4 +74,24 @@ pub fn random<const N: usize>(environment: &dyn Environment) -> [u8; N] {
     let mut bytes = [0; N];
     environment.fill(&mut bytes);
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn nothing_is_given_twice() {
+        let mut seen = HashSet::new();
+        for _ in 0..1000 {
+            assert!(seen.insert(random::<16>(&SystemEnvironment).to_vec()));
+            assert!(seen.insert(random::<33>(&SystemEnvironment).to_vec()));
+        }
+        let long = random::<2000>(&SystemEnvironment);
+        assert!(long.chunks(16).all(|part| seen.insert(part.to_vec())));
+        DRAWN.with_borrow(|drawn| {
+            assert!(drawn.bytes.iter().skip(drawn.left).all(|byte| *byte == 0), "wiped");
+        });
+    }
 }
