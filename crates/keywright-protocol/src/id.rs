@@ -1,6 +1,9 @@
 //! Identifiers: one type each, so that none can stand where another is meant.
+//!
+//! Each names the same text however often it is handed on: a clone costs no allocation.
 
 use std::fmt;
+use std::sync::Arc;
 
 use keywright_jose::base64url_encode;
 use serde::{Deserialize, Serialize};
@@ -13,17 +16,22 @@ macro_rules! identifier {
         $(#[$doc])*
         #[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
         #[serde(transparent)]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// The identifier as it was stored or signed by this server.
-            pub fn from_trusted(text: impl Into<String>) -> Self {
+            pub fn from_trusted(text: impl Into<Arc<str>>) -> Self {
                 Self(text.into())
             }
 
             /// Its text.
             pub fn as_str(&self) -> &str {
                 &self.0
+            }
+
+            /// Its text, shared.
+            pub fn shared(&self) -> Arc<str> {
+                Arc::clone(&self.0)
             }
         }
 
@@ -40,7 +48,7 @@ macro_rules! random_identifier {
         impl $name {
             /// A new one from 128 random bits.
             pub fn from_random(bytes: [u8; 16]) -> Self {
-                Self(format!(concat!($prefix, "{}"), base64url_encode(&bytes)))
+                Self(prefixed($prefix, &bytes))
             }
         }
     };
@@ -101,7 +109,7 @@ impl ClientId {
         if raw.starts_with(SUBJECT_PREFIX) {
             return Err(RequestError::Malformed("client_id"));
         }
-        Ok(Self(raw.to_owned()))
+        Ok(Self(raw.into()))
     }
 }
 
@@ -111,7 +119,7 @@ impl FamilyId {
     pub fn of_handle(handle: &[u8; 16]) -> Self {
         let digest = keywright_jose::sha256(handle);
         let (short, _) = digest.split_at(16);
-        Self(format!("family_{}", base64url_encode(short)))
+        Self(prefixed("family_", short))
     }
 }
 
@@ -121,12 +129,12 @@ impl TenantId {
 
     /// The default tenant.
     pub fn default_tenant() -> Self {
-        Self(Self::DEFAULT.to_owned())
+        Self(Self::DEFAULT.into())
     }
 
     /// Whether this is the tenant whose issuer is the configured one.
     pub fn is_default(&self) -> bool {
-        self.0 == Self::DEFAULT
+        *self.0 == *Self::DEFAULT
     }
 
     /// Reads a tenant's name: it becomes a path segment, so lower-case letters, digits and `-`.
@@ -136,8 +144,13 @@ impl TenantId {
         if raw.is_empty() || raw.len() > 63 || edge || !raw.bytes().all(fits) {
             return Err(RequestError::Malformed("tenant"));
         }
-        Ok(Self(raw.to_owned()))
+        Ok(Self(raw.into()))
     }
+}
+
+fn prefixed(prefix: &str, bytes: &[u8]) -> Arc<str> {
+    let text = base64url_encode(bytes);
+    if prefix.is_empty() { text.into() } else { [prefix, &text].concat().into() }
 }
 
 #[cfg(test)]

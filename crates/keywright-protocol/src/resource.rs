@@ -1,5 +1,6 @@
 //! Protected resources and their indicators, RFC 8707.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use fluent_uri::Uri;
@@ -14,7 +15,7 @@ use crate::wire::RequestError;
 /// The identifier of a protected resource, RFC 8707 §2: an absolute URI without fragment.
 #[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct ResourceIndicator(String);
+pub struct ResourceIndicator(Arc<str>);
 
 impl ResourceIndicator {
     /// Reads a resource indicator.
@@ -24,18 +25,23 @@ impl ResourceIndicator {
             return Err(malformed);
         }
         let uri = Uri::parse(raw).map_err(|_| malformed)?;
-        if uri.fragment().is_some() { Err(malformed) } else { Ok(Self(raw.to_owned())) }
+        if uri.fragment().is_some() { Err(malformed) } else { Ok(Self(raw.into())) }
     }
 
     /// Its text; compared as bytes.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Its text, shared.
+    pub fn shared(&self) -> Arc<str> {
+        Arc::clone(&self.0)
+    }
 }
 
 impl From<ResourceIndicator> for String {
     fn from(indicator: ResourceIndicator) -> Self {
-        indicator.0
+        indicator.as_str().to_owned()
     }
 }
 
@@ -117,34 +123,43 @@ pub struct Target {
 
 /// All resources of a tenant.
 #[derive(Clone, Debug, Default)]
-pub struct ResourceCatalog(Vec<ProtectedResource>);
+pub struct ResourceCatalog {
+    resources: Vec<ProtectedResource>,
+    longest_lifetime: Option<Duration>,
+}
 
 impl ResourceCatalog {
     /// A catalog of these resources.
-    pub const fn new(resources: Vec<ProtectedResource>) -> Self {
-        Self(resources)
+    pub fn new(resources: Vec<ProtectedResource>) -> Self {
+        let longest_lifetime = resources.iter().filter_map(|r| r.lifetime_s).max();
+        Self { resources, longest_lifetime: longest_lifetime.map(Duration::from_secs) }
     }
 
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &ProtectedResource> {
-        self.0.iter()
+        self.resources.iter()
+    }
+
+    /// The longest of the lifetimes that they set for their tokens.
+    pub const fn longest_lifetime(&self) -> Option<Duration> {
+        self.longest_lifetime
     }
 
     /// A resource by its identifier.
     pub fn find(&self, identifier: &ResourceIndicator) -> Option<&ProtectedResource> {
-        self.0.iter().find(|resource| resource.identifier == *identifier)
+        self.resources.iter().find(|resource| resource.identifier == *identifier)
     }
 
     /// Whether a scope exists at all.
     pub fn knows_scope(&self, name: &str) -> bool {
         IDENTITY_SCOPES.contains(&name)
             || ADMIN_SCOPES.contains(&name)
-            || self.0.iter().any(|resource| resource.has_scope(name))
+            || self.resources.iter().any(|resource| resource.has_scope(name))
     }
 
     /// The description of a resource's scope.
     pub fn describe_scope(&self, name: &str) -> Option<(&ProtectedResource, &ResourceScope)> {
-        self.0.iter().find_map(|resource| {
+        self.resources.iter().find_map(|resource| {
             resource.scopes.iter().find(|scope| scope.name == name).map(|scope| (resource, scope))
         })
     }
@@ -165,7 +180,7 @@ impl ResourceCatalog {
     /// The resources that some of the scopes belong to.
     pub fn owners(&self, scope: &ScopeSet) -> Vec<ResourceIndicator> {
         let owns = |resource: &&ProtectedResource| scope.iter().any(|n| resource.has_scope(n));
-        self.0.iter().filter(owns).map(|resource| resource.identifier.clone()).collect()
+        self.resources.iter().filter(owns).map(|resource| resource.identifier.clone()).collect()
     }
 
     /// Where a token with this scope goes: the asked resources, or those the scopes belong to.
@@ -175,7 +190,7 @@ impl ResourceCatalog {
         scope: &ScopeSet,
     ) -> Result<Target, GrantError> {
         let chosen: Vec<&ProtectedResource> = if asked.is_empty() {
-            self.0.iter().filter(|r| scope.iter().any(|name| r.has_scope(name))).collect()
+            self.resources.iter().filter(|r| scope.iter().any(|name| r.has_scope(name))).collect()
         } else {
             asked
                 .iter()

@@ -167,9 +167,7 @@ impl App {
 
     fn longest_token(&self, tenant: &TenantState) -> Duration {
         let default = self.config.load().tokens.access_lifetime;
-        let catalog = tenant.catalog.load();
-        let own = catalog.iter().filter_map(|r| r.lifetime_s.map(Duration::from_secs));
-        own.max().map_or(default, |longest| longest.max(default))
+        tenant.catalog.load().longest_lifetime().map_or(default, |own| own.max(default))
     }
 
     /// How a tenant's keys age.

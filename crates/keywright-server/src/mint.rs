@@ -13,6 +13,7 @@ use keywright_protocol::resource::TokenFormat;
 use keywright_protocol::secret::Secret;
 use keywright_protocol::time::Timestamp;
 use keywright_protocol::token::{OPAQUE_PREFIX, RefreshToken};
+use keywright_protocol::wire::json;
 use keywright_protocol::wire::response::TokenSet;
 use keywright_store::refresh::{NewFamily, RotationStep};
 
@@ -161,7 +162,7 @@ impl Mint<'_> {
         plan: &IssuePlan,
         claims: &AccessClaims,
     ) -> Result<Secret<String>, ServerFault> {
-        let payload = serde_json::to_vec(claims)?;
+        let payload = json::to_vec(claims)?;
         let text = match plan.target.format {
             TokenFormat::Jwt => self.sign(plan.target.alg, Some(access_token::TYP), &payload)?,
             TokenFormat::Opaque => {
@@ -183,7 +184,7 @@ impl Mint<'_> {
         let issuer = &self.tenant.issuer;
         let claims = IdTokenClaims::of_plan(plan, issuer, (iat_s, end), access_token);
         let (Some(claims), Some(id_token)) = (claims, &plan.id_token) else { return Ok(None) };
-        let payload = serde_json::to_vec(&claims)?;
+        let payload = json::to_vec(&claims)?;
         self.sign(id_token.alg, Some("JWT"), &payload).map(|text| Some(Secret::new(text)))
     }
 

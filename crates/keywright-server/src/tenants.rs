@@ -104,7 +104,7 @@ pub struct TenantState {
     /// The tenant.
     pub tenant: ArcSwap<Tenant>,
     /// Its issuer.
-    pub issuer: String,
+    pub issuer: Arc<str>,
     /// Its derived secrets.
     pub secrets: TenantSecrets,
     clients: ArcSwap<Clients>,
@@ -142,7 +142,7 @@ impl TenantState {
         Self {
             origins: ArcSwap::from_pointee(origins_of(&clients)),
             tenant: ArcSwap::from_pointee(parts.tenant),
-            issuer: parts.issuer,
+            issuer: parts.issuer.into(),
             secrets: parts.secrets,
             clients: ArcSwap::from_pointee(clients),
             catalog: ArcSwap::from_pointee(parts.catalog),

@@ -38,7 +38,6 @@ impl<'a> Introspection<'a> {
 
 /// CONTRACT: a client's own tokens, and those for a resource that it introspects.
 pub fn may_introspect(client: &Client, claims: &AccessClaims) -> bool {
-    let own = claims.client_id == client.id.as_str();
-    let serves = |resource: &str| claims.aud.iter().any(|aud| aud == resource);
-    own || client.metadata.keywright_introspects.iter().any(|r| serves(r.as_str()))
+    let own = claims.client_id == client.id;
+    own || client.metadata.keywright_introspects.iter().any(|r| claims.is_for(r.as_str()))
 }

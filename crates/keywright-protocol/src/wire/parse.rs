@@ -137,7 +137,13 @@ fn accept(decoded: Cow<'_, str>, bytes_max: usize) -> Result<String, RequestErro
     if decoded.len() > bytes_max {
         return Err(RequestError::TooLarge("a parameter"));
     }
-    if decoded.chars().any(char::is_control) {
+    // Beyond ASCII, U+0080 to U+009F are control characters too.
+    let controls = if decoded.is_ascii() {
+        decoded.bytes().any(|b| b.is_ascii_control())
+    } else {
+        decoded.chars().any(char::is_control)
+    };
+    if controls {
         return Err(RequestError::Malformed("a parameter"));
     }
     Ok(decoded.into_owned())

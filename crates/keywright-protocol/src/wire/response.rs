@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::scope::ScopeSet;
 use crate::secret::Secret;
+use crate::wire::json;
 
 /// Proof that a commit is durable. Only the store makes one (`cargo xtask tidy` checks it), so
 /// nothing leaves the process before its transaction has.
@@ -48,20 +49,20 @@ struct Body<'a> {
     refresh_token: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     id_token: Option<&'a str>,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    scope: String,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    scope: &'a str,
 }
 
 /// The body of a token response.
 #[expect(clippy::needless_pass_by_value, reason = "a receipt is good for one response")]
 pub fn token_response(tokens: &TokenSet, receipt: Receipt) -> Result<Vec<u8>, serde_json::Error> {
     let Receipt(()) = receipt;
-    serde_json::to_vec(&Body {
+    json::to_vec(&Body {
         access_token: tokens.access_token.expose(),
         token_type: "Bearer",
         expires_in: tokens.expires_in_s,
         refresh_token: tokens.refresh_token.as_ref().map(|t| t.expose().as_str()),
         id_token: tokens.id_token.as_ref().map(|t| t.expose().as_str()),
-        scope: tokens.scope.to_string(),
+        scope: tokens.scope.as_str(),
     })
 }

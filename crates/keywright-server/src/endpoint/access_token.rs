@@ -40,10 +40,7 @@ fn open(ctx: &Ctx, sealed: &str) -> Result<AccessClaims, AccessTokenError> {
 
 fn verify_signed(ctx: &Ctx, token: &str) -> Result<AccessClaims, AccessTokenError> {
     let keys = ctx.tenant.keys.load();
-    let verified = match keys.verified.find(token) {
-        Some(verified) => verified,
-        None => keys.verified.keep(token, verify_signature(&keys, token)?),
-    };
+    let verified = keys.verified.find_or(token, || verify_signature(&keys, token))?;
     check(ctx, &verified.claims, verified.kid.as_deref())?;
     Ok(verified.claims.clone())
 }

@@ -9,11 +9,10 @@ use keywright_protocol::claims::AccessClaims;
 use keywright_protocol::claims::introspection::{Introspection, may_introspect};
 use keywright_protocol::client::{AuthenticatedClient, ClientAuthError};
 use keywright_protocol::grant::refresh_token::FamilyOrigin;
-use keywright_protocol::id::Subject;
 use keywright_protocol::token::RefreshToken;
 use keywright_protocol::wire::introspect::IntrospectRequest;
+use keywright_protocol::wire::json;
 use keywright_store::audit::Recorded;
-use serde_json::json;
 
 use crate::endpoint::access_token::verify;
 use crate::endpoint::client::{credentials, prove};
@@ -70,19 +69,17 @@ pub(super) async fn spend_assertion(
 }
 
 async fn active(ctx: &Ctx, claims: &AccessClaims) -> Result<(bool, Bytes), Refused> {
-    let username = if claims.sub == claims.client_id {
-        None
-    } else {
-        let sub = Subject::from_trusted(claims.sub.as_str());
-        ctx.app.username(&ctx.origin.tenant, &sub).await?
+    let username = match claims.user() {
+        Some(sub) => ctx.app.username(&ctx.origin.tenant, &sub).await?,
+        None => None,
     };
     let document = Introspection::active(claims, username.as_deref());
-    let body = serde_json::to_vec(&document).map_err(ServerFault::from)?;
+    let body = json::to_vec(&document).map_err(ServerFault::from)?;
     Ok((true, Bytes::from(body)))
 }
 
 fn inactive() -> Result<(bool, Bytes), Refused> {
-    let body = serde_json::to_vec(&Introspection::inactive()).map_err(ServerFault::from)?;
+    let body = json::to_vec(&Introspection::inactive()).map_err(ServerFault::from)?;
     Ok((false, Bytes::from(body)))
 }
 
@@ -119,7 +116,7 @@ async fn introspect_refresh(
     if !is_backed(ctx, client, &family.origin).await? {
         return inactive();
     }
-    let document = json!({
+    let document = serde_json::json!({
         "active": true,
         "client_id": family.origin.client,
         "sub": family.origin.sub,

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use http::{Request, StatusCode};
 use keywright_protocol::audit::{Actor, EventType, Record};
 use keywright_protocol::client::{AuthenticatedClient, ClientAuthError};
-use keywright_protocol::id::Jti;
 use keywright_protocol::revocation::RevocationTarget;
 use keywright_protocol::time::Timestamp;
 use keywright_protocol::token::RefreshToken;
@@ -56,16 +55,15 @@ async fn find_target(
         let found = ctx.app.store.load_family(&ctx.origin.tenant, &refresh.family()).await?;
         let Some(family) = found.filter(|family| !family.revoked) else { return Ok(None) };
         let expires_at = ctx.app.tokens_expire_at(&ctx.tenant, ctx.now);
-        let owner = family.origin.client.to_string();
-        (owner, RevocationTarget::Family(family.id), expires_at)
+        (family.origin.client, RevocationTarget::Family(family.id), expires_at)
     } else {
         let Ok(claims) = verify(ctx, token) else { return Ok(None) };
-        let target = RevocationTarget::Token(Jti::from_trusted(claims.jti));
+        let target = RevocationTarget::Token(claims.jti);
         let expires_at = Timestamp::from_unix_s(claims.exp.saturating_add(60));
         (claims.client_id, target, expires_at)
     };
     // RFC 7009 §2.1: another client's token is refused, and lives on.
-    if owner != client.client().id.as_str() {
+    if owner != client.client().id {
         spend_assertion(ctx, client).await?;
         let wire = WireError::new(ErrorCode::UnauthorizedClient, "the token is another client's");
         return Err(Refused::Http(wire));

@@ -1,5 +1,7 @@
 //! Userinfo, OpenID Connect Core §5.3.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
@@ -36,12 +38,11 @@ async fn answer(ctx: &Ctx, request: Request<Body>) -> Result<Bytes, Option<Refus
     let in_form = form.one("access_token").map_err(Refused::from)?;
     let token = bearer_token(authorization(&parts.headers)?, in_form).map_err(Refused::from)?;
     let claims = verify(ctx, token.ok_or(None)?).map_err(Refused::from)?;
-    let for_us = claims.aud.iter().any(|aud| aud == ctx.issuer());
-    if !for_us || !claims.has_scope("openid") {
+    if !claims.is_for(ctx.issuer()) || !claims.has_scope("openid") {
         // A token without `openid` lacks the scope; one with it always has the issuer as audience.
         return Err(Some(Refused::Scope("openid")));
     }
-    let sub = Subject::from_trusted(claims.sub.as_str());
+    let sub = Subject::from_trusted(Arc::clone(&claims.sub));
     let user = ctx.app.store.load_user(&ctx.origin.tenant, &sub).await.map_err(Refused::from)?;
     let user = user.filter(|user| !user.disabled).ok_or(AccessTokenError::Revoked);
     let said = userinfo_claims(&user.map_err(Refused::from)?, |scope| claims.has_scope(scope));

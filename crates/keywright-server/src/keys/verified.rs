@@ -25,21 +25,26 @@ pub struct VerifiedToken {
 pub struct VerifiedTokens(Mutex<HashMap<[u8; 32], Arc<VerifiedToken>>>);
 
 impl VerifiedTokens {
-    /// What is remembered of a token; the key is the hash of the whole text, signature included.
-    pub fn find(&self, token: &str) -> Option<Arc<VerifiedToken>> {
-        self.0.lock().ok()?.get(&sha256(token.as_bytes())).cloned()
-    }
-
-    /// Remembers a token. When there is no room, everything is forgotten: it costs one verification
-    /// each, and needs no order to be kept.
-    pub fn keep(&self, token: &str, verified: VerifiedToken) -> Arc<VerifiedToken> {
-        let verified = Arc::new(verified);
+    /// What is remembered of a token, or what its verification says; the key is the hash of the
+    /// whole text, signature included. When there is no room, everything is forgotten: it costs one
+    /// verification each, and needs no order to be kept.
+    pub fn find_or<E>(
+        &self,
+        token: &str,
+        verify: impl FnOnce() -> Result<VerifiedToken, E>,
+    ) -> Result<Arc<VerifiedToken>, E> {
+        let key = sha256(token.as_bytes());
+        let known = self.0.lock().ok().and_then(|tokens| tokens.get(&key).cloned());
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let verified = Arc::new(verify()?);
         if let Ok(mut tokens) = self.0.lock() {
             if tokens.len() >= TOKENS_MAX {
                 tokens.clear();
             }
-            tokens.insert(sha256(token.as_bytes()), Arc::clone(&verified));
+            tokens.insert(key, Arc::clone(&verified));
         }
-        verified
+        Ok(verified)
     }
 }

@@ -63,7 +63,7 @@ impl Guard {
         let claims = AccessClaims::parse(&verified.payload).map_err(Denied::Token)?;
         claims.check(&self.issuer, now).map_err(Denied::Token)?;
         // RFC 9068 §4: a token for another API is none for this one.
-        if !claims.aud.contains(&self.resource) {
+        if !claims.is_for(&self.resource) {
             return Err(Denied::Token(AccessTokenError::Audience));
         }
         let facts = claims.facts(verified.header.kid.as_deref());

@@ -3,7 +3,6 @@
 use http::{HeaderMap, StatusCode};
 use keywright_protocol::audit::Actor;
 use keywright_protocol::claims::access_token::{AccessClaims, AccessTokenError};
-use keywright_protocol::id::ClientId;
 use keywright_protocol::scope::ADMIN_SCOPES;
 use keywright_protocol::wire::userinfo::bearer_token;
 
@@ -39,14 +38,14 @@ pub(super) fn authorize(
     // here: nobody becomes an administrator by consenting to a scope.
     let needed = if operation.method == Method::Get { READ } else { WRITE };
     let scoped = claims.has_scope(needed) || claims.has_scope(WRITE);
-    if claims.sub != claims.client_id || !scoped {
+    if claims.user().is_some() || !scoped {
         return Err(refuse(ctx, client, &Refused::Scope(needed)));
     }
     if operation.reach == Reach::AllTenants && !ctx.origin.tenant.is_default() {
         let detail = "only the default tenant's tokens administer tenants";
         return Err(Problem::new(StatusCode::FORBIDDEN, "access_denied", detail));
     }
-    let actor = Actor::Client(ClientId::from_trusted(claims.client_id));
+    let actor = Actor::Client(claims.client_id);
     Ok(Operator { actor, origin: ctx.origin.clone() })
 }
 
@@ -54,7 +53,7 @@ fn authenticate(ctx: &Ctx, headers: &HeaderMap) -> Result<Option<AccessClaims>, 
     let Some(token) = bearer_token(authorization(headers)?, None)? else { return Ok(None) };
     let claims = verify(ctx, token)?;
     // RFC 9068 §4: the API is the issuer's own; an API's token is not for it.
-    if claims.aud.iter().any(|aud| aud == ctx.issuer()) {
+    if claims.is_for(ctx.issuer()) {
         Ok(Some(claims))
     } else {
         Err(AccessTokenError::Audience.into())

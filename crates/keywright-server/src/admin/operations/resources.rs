@@ -129,7 +129,7 @@ fn check(
     resource: &ProtectedResource,
 ) -> Result<(), OperationError> {
     // Tokens for the issuer open userinfo and this very interface.
-    if resource.identifier.as_str() == operator.state(app)?.issuer {
+    if *resource.identifier.as_str() == *operator.state(app)?.issuer {
         return Err(OperationError::invalid("identifier", "is this server's own issuer"));
     }
     if !SIGNING_ALGORITHMS.contains(&resource.alg) {

@@ -210,7 +210,7 @@ fn check_id(app: &App, state: &TenantState, payload: &[u8]) -> Result<(), Failed
     let claims: Value = serde_json::from_slice(payload)
         .map_err(|_| ("claims", "the token's claims are not JSON".to_owned()))?;
     let issuer = claims.get("iss").and_then(Value::as_str);
-    if issuer != Some(&state.issuer) {
+    if issuer != Some(&*state.issuer) {
         return Err(failed(AccessTokenError::Issuer));
     }
     match claims.get("exp").and_then(Value::as_i64) {

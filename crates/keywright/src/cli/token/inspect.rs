@@ -133,7 +133,7 @@ impl Inspector<'_> {
             (Some(issuer), _) => told == self.place.issuer_below(issuer.as_str()),
             (None, Some(local)) if self.place.tenant.is_some() => told == local.issuer(),
             // Nobody named a tenant: any of this installation's will do.
-            (None, Some(local)) => local.app.tenants().iter().any(|state| state.issuer == told),
+            (None, Some(local)) => local.app.tenants().iter().any(|state| *state.issuer == *told),
             (None, None) => false,
         };
         expected.then(|| told.parse().ok()).flatten()
@@ -146,7 +146,7 @@ impl Inspector<'_> {
             Err(failure) => failure,
         };
         let tenants = self.local.as_ref().map(|local| local.app.tenants()).unwrap_or_default();
-        let state = tenants.into_iter().find(|state| state.issuer == issuer.as_str());
+        let state = tenants.into_iter().find(|state| *state.issuer == *issuer.as_str());
         match state {
             Some(state) if failure.status == Status::Unreachable => {
                 let keys = state.keys.load();
