@@ -14,6 +14,7 @@ mod logo;
 mod methods;
 mod noise;
 mod outbound;
+mod overload;
 mod pages;
 mod parameters;
 mod pkce;

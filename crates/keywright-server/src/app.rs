@@ -21,6 +21,7 @@ use crate::error::ServerFault;
 use crate::explain::Notebook;
 use crate::keys::lifecycle::{self, KeySchedule, Thoroughness};
 use crate::keys::{KeyRing, MasterKey};
+use crate::load::Load;
 use crate::logos::LogoShelf;
 use crate::metrics::Metrics;
 use crate::outbound::Outbound;
@@ -47,6 +48,8 @@ pub struct App {
     pub metrics: Metrics,
     /// Slow hashing.
     pub passwords: Passwords,
+    /// The requests that run.
+    pub load: Load,
     /// Guesses at an account's password from one network.
     pub guesses_at_account: Throttle,
     /// Guesses at an account's password from all networks together.
@@ -102,6 +105,7 @@ impl App {
             store,
             metrics: Metrics::default(),
             passwords,
+            load: Load::default(),
             outbound,
             logos: LogoShelf::default(),
             master,

@@ -49,9 +49,6 @@ impl From<keywright_jose::SealError> for ServerFault {
     }
 }
 
-/// How long a client should wait before it tries again after a fault that passes.
-pub const RETRY_AFTER: Duration = Duration::from_secs(1);
-
 /// Why an endpoint does not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
@@ -117,11 +114,10 @@ impl Refused {
         }
     }
 
-    /// When to come again, where that helps.
-    fn retry_after(&self) -> Option<Duration> {
+    /// When to come again, for one who has to wait; a 503 says it by itself.
+    const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Throttled(wait) => Some(*wait),
-            Self::Fault(fault) if fault.passes() => Some(RETRY_AFTER),
             _ => None,
         }
     }

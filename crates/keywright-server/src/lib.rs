@@ -22,6 +22,7 @@ pub mod interaction;
 pub mod jobs;
 pub mod keys;
 pub mod listen;
+pub mod load;
 pub mod logos;
 pub mod metrics;
 pub mod mint;

@@ -30,6 +30,7 @@ pub struct Metrics {
     logins: Family<Labels<2>, Counter>,
     key_age: Family<Key, Gauge>,
     requests: Family<Labels<1>, Histogram, fn() -> Histogram>,
+    requests_shed: Family<Labels<1>, Counter>,
     revocation_entries: Gauge,
     revocation_lag: Gauge,
     store_commit: Histogram,
@@ -59,6 +60,7 @@ impl Default for Metrics {
             logins: Family::default(),
             key_age: Family::default(),
             requests: Family::new_with_constructor(request_buckets),
+            requests_shed: Family::default(),
             revocation_entries: Gauge::default(),
             revocation_lag: Gauge::default(),
             store_commit: commit_buckets(),
@@ -73,6 +75,8 @@ impl Default for Metrics {
         registry.register("introspections", "Introspections", m.introspections.clone());
         registry.register("validations", "Access tokens validated here", m.validations.clone());
         registry.register("logins", "Sign-ins", m.logins.clone());
+        let shed = "Requests sent away because too many ran, by class";
+        registry.register("requests_shed", shed, m.requests_shed.clone());
         registry.register("revocation_entries", "Live revocations", m.revocation_entries.clone());
         registry.register_with_unit(
             "signing_key_age",
@@ -143,6 +147,11 @@ impl Metrics {
     /// A request was answered.
     pub fn request(&self, endpoint: &'static str, seconds: f64) {
         self.requests.get_or_create(&[("endpoint", endpoint)]).observe(seconds);
+    }
+
+    /// A request was sent away because too many ran.
+    pub fn request_shed(&self, class: &'static str) {
+        self.requests_shed.get_or_create(&[("class", class)]).inc();
     }
 
     /// How old the signing key of an algorithm is.

@@ -1,12 +1,15 @@
-//! Passwords: Argon2id on threads of its own, so that a flood of sign-ins never starves tokens.
+//! Passwords: Argon2id on threads of its own, which give way to all others, so that a flood of
+//! sign-ins never starves tokens.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread;
 
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
 use keywright_protocol::limits::{PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
 use keywright_protocol::secret::Secret;
-use tokio::sync::Semaphore;
+use tokio::sync::oneshot;
 
 use crate::environment::{Environment, random};
 use crate::error::ServerFault;
@@ -15,6 +18,9 @@ use crate::error::ServerFault;
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
+
+/// How far the threads stand back: a tenth of a processor where others want it, all of it else.
+const NICENESS: i32 = 10;
 
 /// Whether a password fits.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -25,9 +31,12 @@ pub enum PasswordVerdict {
     Wrong,
 }
 
+/// What a thread is given to do.
+type Work = Box<dyn FnOnce() + Send>;
+
 /// A bounded place for slow hashing.
 pub struct Passwords {
-    threads: Arc<Semaphore>,
+    work: Sender<Work>,
     waiting: Arc<AtomicUsize>,
     queue_max: usize,
     unknown: Arc<Unknown>,
@@ -52,12 +61,16 @@ impl Passwords {
     pub fn new(threads: usize, queue_max: usize, environment: &dyn Environment) -> Self {
         let password = Secret::new(keywright_jose::base64url_encode(&random::<24>(environment)));
         let unknown = Unknown { password, salt: random(environment), hash: OnceLock::new() };
-        Self {
-            threads: Arc::new(Semaphore::new(threads.max(1))),
-            waiting: Arc::new(AtomicUsize::new(0)),
-            queue_max,
-            unknown: Arc::new(unknown),
+        let (work, given) = channel();
+        let given = Arc::new(Mutex::new(given));
+        for _ in 0..threads.max(1) {
+            let given = Arc::clone(&given);
+            let thread = thread::Builder::new().name("password".to_owned());
+            if let Err(error) = thread.spawn(move || serve(&given)) {
+                tracing::error!(%error, "a thread for passwords could not be started");
+            }
         }
+        Self { work, waiting: Arc::new(AtomicUsize::new(0)), queue_max, unknown: Arc::new(unknown) }
     }
 
     /// Compares a password with a stored hash. An account that does not exist, or has no password,
@@ -91,18 +104,32 @@ impl Passwords {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, ServerFault> {
+        const STOPPED: ServerFault = ServerFault::Overload("password hashing has stopped");
         let _place = Place::take(&self.waiting, self.queue_max)?;
-        let permit = Arc::clone(&self.threads)
-            .acquire_owned()
-            .await
-            .map_err(|_| ServerFault::Overload("password hashing has stopped"))?;
-        tokio::task::spawn_blocking(move || {
-            let done = work();
-            drop(permit);
-            done
-        })
-        .await
-        .map_err(|e| ServerFault::Internal(e.to_string()))
+        let (caller, answer) = oneshot::channel();
+        let work = Box::new(move || {
+            // Nobody needs the answer to who has gone.
+            if !caller.is_closed() {
+                let _gone = caller.send(work());
+            }
+        });
+        self.work.send(work).map_err(|_| STOPPED)?;
+        answer.await.map_err(|_| STOPPED)
+    }
+}
+
+/// Works until nobody can ask any more.
+fn serve(given: &Mutex<Receiver<Work>>) {
+    // Without it, sign-ins take their full share of the processors: worse, not wrong.
+    if let Err(error) = rustix::process::nice(NICENESS) {
+        tracing::warn!(%error, "sign-ins cannot stand back behind tokens");
+    }
+    loop {
+        let work = given.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        match work {
+            Ok(work) => work(),
+            Err(_) => return,
+        }
     }
 }
 

@@ -28,7 +28,9 @@ use crate::endpoint;
 use crate::endpoint::cors::CrossOrigin;
 use crate::environment::random;
 use crate::error::error_response;
+use crate::interaction::page::error_page;
 use crate::listen::PeerAddress;
+use crate::load::Class;
 use crate::tenants::TenantState;
 
 /// What is known of a request before its endpoint reads it.
@@ -109,7 +111,13 @@ impl Dispatch {
         let prepared = self.prepare(&mut request, &request_id);
         // The path below the issuer, as it is by now.
         let label = endpoint::label(request.uri().path());
+        let class = Class::of(request.uri().path());
+        let places = self.app.config.load().limits.requests;
+        let entered = class.map(|class| self.app.load.enter(class, places).ok_or(class));
         let response = match prepared {
+            Some(ctx) if let Some(Err(class)) = entered => {
+                send_away(&ctx, class, request.headers())
+            }
             Some(ctx) => {
                 let cross_origin = CrossOrigin::of(&ctx.tenant, &request);
                 let preflight = cross_origin.as_ref().and_then(CrossOrigin::preflight);
@@ -136,10 +144,7 @@ impl Dispatch {
             Ok(Err(never)) => match never {},
             Err(_) => {
                 let why = "the answer took too long; try again";
-                let mut response = self.refuse(ErrorCode::TemporarilyUnavailable, why);
-                let soon = HeaderValue::from_static("1");
-                response.headers_mut().insert(header::RETRY_AFTER, soon);
-                response
+                self.refuse(ErrorCode::TemporarilyUnavailable, why)
             }
         }
     }
@@ -194,14 +199,32 @@ impl Service<Request<Incoming>> for Dispatch {
     }
 }
 
+fn send_away(ctx: &Ctx, class: Class, headers: &HeaderMap) -> Response {
+    ctx.app.metrics.request_shed(class.as_str());
+    let why = "the server has too much to do; try again";
+    let wire = WireError::new(ErrorCode::TemporarilyUnavailable, why);
+    match class {
+        Class::Person => error_page(ctx, headers, wire),
+        Class::Administration | Class::Document | Class::Token => {
+            error_response(&ctx.app.root_issuer(), wire)
+        }
+    }
+}
+
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 fn finish(mut response: Response, request_id: &RequestId, app: &App) -> Response {
+    let unavailable = response.status() == StatusCode::SERVICE_UNAVAILABLE;
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(request_id.as_str()) {
         headers.insert(X_REQUEST_ID, value);
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if unavailable {
+        // CONTRACT §6: a 503 always says when. Not to all the same: they would come back together.
+        let [chance] = random(&*app.environment);
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(1 + u16::from(chance) % 3));
+    }
     if app.config.load().issuer.starts_with("https://") {
         let year = HeaderValue::from_static("max-age=31536000");
         headers.insert(header::STRICT_TRANSPORT_SECURITY, year);

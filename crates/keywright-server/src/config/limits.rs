@@ -17,6 +17,8 @@ pub struct LimitsConfig {
     pub session_lifetime: Duration,
     /// Connections at the same time.
     pub connections: usize,
+    /// Requests that run at the same time.
+    pub requests: usize,
     /// How long a request may take.
     pub request_timeout: Duration,
     /// How long running requests may take when the server stops.
@@ -58,6 +60,13 @@ pub(super) static SECTION: Section = Section {
             what: "Connections at the same time; the next one waits.",
         },
         Setting {
+            name: "requests",
+            fallback: Fallback::Integer(4096),
+            effect: Effect::Reload,
+            what: "Requests that run at the same time; beyond half of it sign-ins get 503, then \
+                   administration, then tokens, and key sets and metadata last of all.",
+        },
+        Setting {
             name: "request_timeout",
             fallback: Fallback::Text("30s"),
             effect: Effect::Reload,
@@ -96,6 +105,7 @@ pub(super) fn read(document: &Document) -> Result<LimitsConfig, ConfigError> {
         password_queue: given("password_queue").count(0, 100_000)?,
         session_lifetime: given("session_lifetime").duration(SECOND)?,
         connections: given("connections").count(1, 1_000_000)?,
+        requests: given("requests").count(16, 1_000_000)?,
         request_timeout: given("request_timeout").duration(SECOND)?,
         drain: given("drain").duration(SECOND)?,
         login_failures_per_account: given("login_failures_per_account").count(1, 1_000_000)?,

@@ -102,9 +102,7 @@ pub fn fault_page(ctx: &Ctx, headers: &HeaderMap, fault: &ServerFault) -> Respon
     tracing::error!(request.id = %ctx.request_id(), error = %fault, "request failed");
     let wire = crate::error::Refused::Fault(ServerFault::Overload("")).wire();
     if fault.passes() {
-        let mut response = error_page(ctx, headers, wire);
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-        return response;
+        return error_page(ctx, headers, wire);
     }
     let description = "the server failed; the operator has the reason";
     error_page(ctx, headers, WireError::new(ErrorCode::ServerError, description))

@@ -2,13 +2,13 @@
 
 use axum::response::Response;
 use bytes::Bytes;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode};
 use keywright_store::audit::RefusedRequest;
 use serde_json::json;
 
 use crate::admin::operations::OperationError;
 use crate::endpoint::response::{no_store, with_type};
-use crate::error::{RETRY_AFTER, Refused, ServerFault, challenge};
+use crate::error::{Refused, ServerFault, challenge};
 use crate::router::Ctx;
 
 /// The checks of an authorized request, in order, for `explain`.
@@ -24,15 +24,7 @@ pub(super) struct Problem {
     detail: String,
     field: Option<String>,
     challenge: Option<String>,
-    again: Again,
     check: &'static str,
-}
-
-/// Whether the same request may succeed later.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Again {
-    Never,
-    Soon,
 }
 
 impl Problem {
@@ -44,7 +36,6 @@ impl Problem {
             detail: detail.into(),
             field: None,
             challenge: None,
-            again: Again::Never,
             check: WELL_FORMED,
         }
     }
@@ -117,12 +108,7 @@ impl Problem {
             "request refused"
         );
         let kind = HeaderValue::from_static("application/problem+json");
-        let mut response =
-            no_store(with_type(self.status, Bytes::from(document.to_string()), kind));
-        if self.again == Again::Soon {
-            let wait = HeaderValue::from(RETRY_AFTER.as_secs());
-            response.headers_mut().insert(header::RETRY_AFTER, wait);
-        }
+        let response = no_store(with_type(self.status, Bytes::from(document.to_string()), kind));
         match self.challenge {
             Some(value) => challenge(response, &value),
             None => response,
@@ -161,7 +147,6 @@ impl Problem {
     /// The operator of the API may be far from the operator of the machine: the reason stays here.
     fn of_fault(fault: ServerFault) -> Self {
         tracing::error!(error = %fault, "an administrative act failed");
-        let again = if fault.passes() { Again::Soon } else { Again::Never };
-        Self { again, ..Self::from(&Refused::Fault(fault)) }
+        Self::from(&Refused::Fault(fault))
     }
 }

@@ -1,0 +1,59 @@
+//! More than the server can do: who is sent away, who is not, and what they are told.
+
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::time::Duration;
+
+use crate::support::http::{Request, Response};
+use crate::support::{Server, wait};
+
+const SOON: Duration = Duration::from_secs(20);
+
+/// A request that runs for as long as this is held: its body never ends.
+fn run_forever(server: &Server) -> TcpStream {
+    let mut stream = TcpStream::connect(server.authority()).expect("the server listens");
+    let head = format!(
+        "POST /token HTTP/1.1\r\nHost: {}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         Content-Length: 100\r\n\r\ngrant_type=",
+        server.authority()
+    );
+    stream.write_all(head.as_bytes()).expect("the server reads");
+    stream
+}
+
+fn says_when(answer: &Response) {
+    assert_eq!(answer.status, 503);
+    let when: u64 = answer.header("retry-after").expect("CONTRACT-6").parse().expect("seconds");
+    assert!((1..=3).contains(&when), "{when}");
+}
+
+#[test]
+fn people_are_sent_away_before_tokens_and_documents_last() {
+    // Sixteen places: eight for people, twelve for administration, fifteen for tokens.
+    let server = Server::builder().set("limits", "requests = 16").start();
+    let get = |path: &str| server.get(path);
+    let token = || Request::post(&server.url("/token")).form(&[("grant_type", "none")]).send();
+    assert_eq!((get("/authorize").status, token().status), (400, 401), "there is room for all");
+
+    let mut held: Vec<TcpStream> = (0..8).map(|_| run_forever(&server)).collect();
+    wait::until_true(SOON, "people are sent away", || get("/authorize").status == 503);
+    let page = get("/authorize");
+    says_when(&page);
+    assert!(page.text().contains("data-error=\"temporarily_unavailable\""), "{}", page.text());
+    assert_eq!((token().status, get("/api/v1/clients").status), (401, 401), "others are not");
+
+    held.extend((0..4).map(|_| run_forever(&server)));
+    wait::until_true(SOON, "administration is, too", || get("/api/v1/clients").status == 503);
+    assert_eq!(token().status, 401, "tokens are not");
+
+    held.extend((0..3).map(|_| run_forever(&server)));
+    wait::until_true(SOON, "tokens are, too", || token().status == 503);
+    says_when(&token());
+    assert_eq!((get("/jwks").status, get("/livez").status), (200, 404), "key sets are not");
+    assert!(get("/.well-known/openid-configuration").status == 200);
+    let metrics = Request::get(&format!("{}/metrics", server.ops)).send();
+    assert!(metrics.text().contains("keywright_requests_shed_total{class=\"person\"}"));
+
+    held.clear();
+    wait::until_true(SOON, "there is room for all again", || get("/authorize").status == 400);
+}
