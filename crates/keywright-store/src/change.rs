@@ -19,7 +19,12 @@ pub trait ChangeStore {
     /// Resolves when somebody may have appended to one of the logs: the signal to ask for their
     /// ends sooner than usual. A store that hears of nothing never resolves.
     async fn wait_for_change(&self) {
-        std::future::pending().await;
+        std::future::pending::<()>().await;
+    }
+
+    /// Whether [`wait_for_change`](Self::wait_for_change) ever resolves.
+    fn tells_of_changes(&self) -> bool {
+        false
     }
 
     /// Says that a node lives, and how far it has followed.
