@@ -15,6 +15,7 @@ mod logo;
 mod logout;
 mod opaque;
 mod operations;
+mod postgres;
 mod prompt;
 mod refresh;
 mod remote;

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwapOption;
 use keywright_store::memory::MemoryStore;
+use keywright_store::postgres::PostgresStore;
 use keywright_store::sqlite::SqliteStore;
 use keywright_store::{SharedStore, StoreFault};
 use tokio::signal::unix::{SignalKind, signal};
@@ -100,6 +101,14 @@ pub async fn open_app(config: Config) -> Result<Arc<App>, StartError> {
     let environment = Arc::new(SystemEnvironment);
     match config.store.url.clone() {
         StoreUrl::Memory => Ok(App::open(config, Arc::new(MemoryStore::new()), environment).await?),
+        StoreUrl::Postgres(address) => {
+            let postgres = Arc::new(PostgresStore::open(address).await?);
+            let store: SharedStore = Arc::clone(&postgres) as SharedStore;
+            let app = App::open(config, store, environment).await?;
+            let observe = app.metrics.commit_observer();
+            postgres.observe(move |commit| observe(commit.verbs, commit.took));
+            Ok(app)
+        }
         StoreUrl::Sqlite(path) => {
             let sqlite = open_sqlite(path).await?;
             let store: SharedStore = Arc::clone(&sqlite) as SharedStore;

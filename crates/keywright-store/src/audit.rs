@@ -72,10 +72,19 @@ impl StoredEvent {
         prev_hash: [u8; 32],
         event: &AuditEvent,
     ) -> Result<Self, StoreFault> {
-        let body = json::to_string(event).map_err(|e| StoreFault::Corrupt(e.to_string()))?;
-        let hash = chain_hash(tenant, seq, &prev_hash, &body);
-        Ok(Self { seq, body, prev_hash, hash })
+        Ok(Self::of_body(tenant, seq, prev_hash, event_body(event)?))
     }
+
+    /// The event of this body that follows `prev`.
+    pub(crate) fn of_body(tenant: &TenantId, seq: u64, prev_hash: [u8; 32], body: String) -> Self {
+        let hash = chain_hash(tenant, seq, &prev_hash, &body);
+        Self { seq, body, prev_hash, hash }
+    }
+}
+
+/// An event as it is stored and hashed.
+pub(crate) fn event_body(event: &AuditEvent) -> Result<String, StoreFault> {
+    json::to_string(event).map_err(|e| StoreFault::Corrupt(e.to_string()))
 }
 
 /// The hash that chains an event to the one before: SHA-256 over the tenant's name and a zero byte,

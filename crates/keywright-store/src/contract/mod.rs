@@ -35,6 +35,17 @@ macro_rules! contract {
                 })*
             })*
         }
+
+        mod postgres {
+            $(mod $topic {
+                $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+                async fn $case() {
+                    let schema = crate::postgres::tests::empty_schema().await;
+                    let store = crate::postgres::tests::open(&schema).await;
+                    crate::contract::$topic::$case(std::sync::Arc::new(store)).await;
+                })*
+            })*
+        }
     };
 }
 
@@ -64,6 +75,8 @@ contract! {
     job {
         a_sweep_bounds_the_tables,
         a_sweep_keeps_what_matters,
+        a_lease_has_one_holder_until_it_ends,
+        fifty_nodes_one_holder,
         a_closed_store_refuses,
         a_ping_writes,
     }

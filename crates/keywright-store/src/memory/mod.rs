@@ -66,6 +66,7 @@ struct State {
     revocations: Vec<RevocationEntry>,
     heads: LogHeads,
     nodes: BTreeMap<String, NodeReport>,
+    leases: BTreeMap<String, (String, Timestamp)>,
 }
 
 #[derive(Debug)]
@@ -115,6 +116,7 @@ impl MemoryStore {
             revocations: Vec::new(),
             heads: LogHeads::default(),
             nodes: BTreeMap::new(),
+            leases: BTreeMap::new(),
         }))
     }
 

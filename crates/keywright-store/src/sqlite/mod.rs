@@ -41,11 +41,12 @@ use rusqlite::Connection;
 
 use crate::StoreFault;
 use crate::attempt::{Attempt, judged};
+use crate::commit::Observer;
 use checkpoint::Checkpointer;
 use transaction::{Refusal, Transaction};
-use writer::{Job, Observer, QUEUE_MAX, Writer};
+use writer::{Job, QUEUE_MAX, Writer};
 
-pub use writer::Commit;
+pub use crate::commit::Commit;
 
 /// Connections that read: enough for the threads of a small machine, few enough for its memory.
 const READERS: usize = 4;

@@ -77,7 +77,7 @@ pub(crate) fn load_config(place: &Place) -> Result<Config, Failure> {
 
 /// Opens the store, and makes its folder on the first start.
 pub(crate) async fn open_app(config: Config) -> Result<Arc<App>, Failure> {
-    if let StoreUrl::Sqlite(_) = &config.store.url {
+    if config.store.url != StoreUrl::Memory {
         let folder = config.data_folder();
         make_private_folder(&folder).map_err(|error| {
             Failure::unreachable(format!("the store's folder {}: {error}", folder.display()))
