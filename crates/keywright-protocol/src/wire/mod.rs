@@ -3,10 +3,12 @@
 pub mod authorize;
 pub mod discovery;
 pub mod error;
+pub mod event_stream;
 pub mod introspect;
 pub mod logout;
 pub mod parse;
 pub mod response;
+pub mod revocations;
 pub mod revoke;
 pub mod token;
 pub mod userinfo;
