@@ -150,6 +150,8 @@ pub async fn start(app: Arc<App>) -> Result<Running, StartError> {
 impl Running {
     /// Stops accepting, finishes what has begun, stores what waits, closes the store.
     pub async fn stop(mut self) {
+        // Streams would never end by themselves.
+        self.app.feeds.close();
         self.listening.send_replace(true);
         let private = self.listeners.pop();
         for listener in self.listeners.drain(..) {

@@ -32,6 +32,8 @@ pub const TYP: &str = "revocations+jwt";
 pub const MEDIA_TYPE: &str = "application/revocations+jwt";
 /// Entries in one message: half a megabyte.
 pub const ENTRIES_MAX: usize = 10_000;
+/// A message, bytes: what that many entries take at most, signed.
+pub const MESSAGE_BYTES_MAX: usize = ENTRIES_MAX * 80;
 /// How long a poll may wait for something new.
 pub const WAIT_MAX: Duration = Duration::from_secs(30);
 

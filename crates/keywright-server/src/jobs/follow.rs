@@ -39,8 +39,12 @@ pub(super) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut follower = Follower { app, id, machine: machine_name(), reported, reported_at: never };
     let mut failing_since = None;
     loop {
+        let begun_at = follower.app.now();
         match follower.step().await {
-            Ok(()) => failing_since = None,
+            Ok(()) => {
+                failing_since = None;
+                follower.app.feeds.is_current(begun_at);
+            }
             Err(fault) => {
                 let now = follower.app.now();
                 if failing_since.is_none() {
