@@ -134,6 +134,7 @@ pub async fn start(app: Arc<App>) -> Result<Running, StartError> {
     let address = local_address(&listener)?;
     let ops_address = local_address(&ops)?;
     let tls = Arc::new(ArcSwapOption::new(load_tls(&config)?));
+    let sinks = jobs::sinks(&config).map_err(|error| StartError::Config(error.to_string()))?;
     let (listening, stop_listening) = watch::channel(false);
     let (working, stop_working) = watch::channel(false);
     let limits = ConnectionLimits::of(&config.limits);
@@ -142,7 +143,7 @@ pub async fn start(app: Arc<App>) -> Result<Running, StartError> {
     let health = operations::Health::new(Arc::clone(&app), listening.subscribe());
     // The operations listener answers until the very end: it says that the server drains.
     let private = listen::serve(ops, None, health, limits, stop_working.clone());
-    let jobs = jobs::start(&app, &stop_working);
+    let jobs = jobs::start(&app, sinks, &stop_working);
     let listeners = vec![tokio::spawn(public), tokio::spawn(private)];
     Ok(Running { address, ops_address, app, tls, listening, working, listeners, jobs })
 }

@@ -76,8 +76,21 @@ fn parse_redis(raw: &str, base: &Path) -> Result<SinkConfig, ValueError> {
     Ok(SinkConfig::Redis(address))
 }
 
-/// Whether an address can be connected to.
-pub(crate) fn judge_address(raw: &str) -> Result<redis::ConnectionInfo, ValueError> {
+impl SinkConfig {
+    /// Where to connect to.
+    ///
+    /// # Errors
+    /// A secret that cannot be read, or that is no address. It is not repeated.
+    pub fn connection(&self) -> Result<redis::ConnectionInfo, ConfigError> {
+        let Self::Redis(address) = self;
+        let text = address.read()?;
+        let text = String::from_utf8_lossy(&text);
+        judge_address(&text)
+            .map_err(|error| ConfigError::new(address.origin(), error.what, error.remedy))
+    }
+}
+
+fn judge_address(raw: &str) -> Result<redis::ConnectionInfo, ValueError> {
     if raw.starts_with("rediss:") || raw.starts_with("valkeys:") {
         let what = "TLS to Redis is not built in this version";
         return Err(ValueError::new(what, "use a Redis on a private network, or a tunnel"));

@@ -32,11 +32,10 @@ pub(super) fn open(ctx: &Ctx, cursor: Cursor, slot: Slot) -> Response {
     response
 }
 
-async fn tell(ctx: Ctx, mut cursor: Cursor, events: mpsc::Sender<Bytes>, slot: Slot) {
+async fn tell(ctx: Ctx, mut cursor: Cursor, events: mpsc::Sender<Bytes>, _slot: Slot) {
     let feeds = &ctx.app.feeds;
     let mut head = feeds.tenant(&ctx.origin.tenant).watch();
     let mut closing = feeds.closing();
-    ctx.app.metrics.feed_followers(feeds.followers());
     loop {
         head.borrow_and_update();
         let message = match feeds.message(&ctx.tenant, cursor, ctx.app.now()) {
@@ -66,8 +65,6 @@ async fn tell(ctx: Ctx, mut cursor: Cursor, events: mpsc::Sender<Bytes>, slot: S
             _ = closing.wait_for(|closing| *closing) => break,
         }
     }
-    drop(slot);
-    ctx.app.metrics.feed_followers(feeds.followers());
 }
 
 /// What the teller sends, as a body.
