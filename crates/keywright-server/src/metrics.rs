@@ -1,6 +1,5 @@
 //! Metrics, as the operations listener shows them.
 
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -10,6 +9,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
+mod feed;
+
+pub use self::feed::FeedMetrics;
+
 /// Labels whose values are all of this program's own making.
 type Labels<const N: usize> = [(&'static str, &'static str); N];
 
@@ -18,14 +21,11 @@ struct Key {
     alg: &'static str,
 }
 
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct SinkKey {
-    sink: String,
-}
-
 /// Every metric of the server.
 #[derive(Debug)]
 pub struct Metrics {
+    /// Of those who follow revocations.
+    pub feed: FeedMetrics,
     registry: Registry,
     tokens_issued: Family<Labels<1>, Counter>,
     token_errors: Family<Labels<2>, Counter>,
@@ -38,9 +38,6 @@ pub struct Metrics {
     requests: Family<Labels<1>, Histogram, fn() -> Histogram>,
     revocation_entries: Gauge,
     revocation_lag: Gauge,
-    feed_followers: Gauge,
-    sink_lag: Family<SinkKey, Gauge<f64, AtomicU64>>,
-    sink_failures: Family<SinkKey, Counter>,
     store_commit: Histogram,
     store_batch: Histogram,
 }
@@ -59,6 +56,7 @@ impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("keywright");
         let metrics = Self {
+            feed: FeedMetrics::register(&mut registry),
             tokens_issued: Family::default(),
             token_errors: Family::default(),
             refresh_reuse: Counter::default(),
@@ -70,9 +68,6 @@ impl Default for Metrics {
             requests: Family::new_with_constructor(request_buckets),
             revocation_entries: Gauge::default(),
             revocation_lag: Gauge::default(),
-            feed_followers: Gauge::default(),
-            sink_lag: Family::default(),
-            sink_failures: Family::default(),
             store_commit: commit_buckets(),
             store_batch: Histogram::new(exponential_buckets(1.0, 2.0, 11)),
             registry: Registry::default(),
@@ -86,22 +81,6 @@ impl Default for Metrics {
         registry.register("validations", "Access tokens validated here", m.validations.clone());
         registry.register("logins", "Sign-ins", m.logins.clone());
         registry.register("revocation_entries", "Live revocations", m.revocation_entries.clone());
-        registry.register(
-            "revocation_feed_followers",
-            "Validators that listen to the revocation feed or wait for it",
-            m.feed_followers.clone(),
-        );
-        registry.register(
-            "revocation_sink_failures",
-            "Failed attempts to write to a sink of revocations",
-            m.sink_failures.clone(),
-        );
-        registry.register_with_unit(
-            "revocation_sink_lag",
-            "How long a sink of revocations has not been known to hold everything",
-            Unit::Seconds,
-            m.sink_lag.clone(),
-        );
         registry.register_with_unit(
             "signing_key_age",
             "Age of the signing key",
@@ -186,22 +165,6 @@ impl Metrics {
     /// How long the revocation log has not been followed.
     pub fn revocation_lag(&self, lag: Duration) {
         self.revocation_lag.set(i64::try_from(lag.as_secs()).unwrap_or(i64::MAX));
-    }
-
-    /// How many validators listen to the revocation feed or wait for it.
-    pub fn feed_followers(&self, followers: usize) {
-        self.feed_followers.set(i64::try_from(followers).unwrap_or(i64::MAX));
-    }
-
-    /// How long a sink of revocations has not been known to hold everything.
-    pub fn sink_lag(&self, sink: &str, lag: Duration) {
-        let key = SinkKey { sink: sink.to_owned() };
-        self.sink_lag.get_or_create(&key).set(lag.as_secs_f64());
-    }
-
-    /// A sink of revocations could not be written to.
-    pub fn sink_failed(&self, sink: &str) {
-        self.sink_failures.get_or_create(&SinkKey { sink: sink.to_owned() }).inc();
     }
 
     /// What a store tells of each transaction: how many verbs, and how long it took.

@@ -1,8 +1,8 @@
 //! What a validator knows of an issuer's revocations: what the feed has told it.
 //!
-//! Messages only add. A revocation is never undone, so what an earlier message told is kept until it
-//! concerns no living token, even when a snapshot of a node that is a moment behind does not have
-//! it. Applying a message twice, or an older one again, changes nothing.
+//! Messages only add. A revocation is never undone, so what an earlier message told is kept until
+//! it concerns no living token, even when a snapshot of a node that is a moment behind does not
+//! have it. Applying a message twice, or an older one again, changes nothing.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -78,8 +78,8 @@ impl RevocationView {
 
     /// How old this knowledge is; nothing before the first snapshot is complete.
     ///
-    /// A validator that decides by this view should refuse to decide when it is too old: a token may
-    /// have been revoked meanwhile.
+    /// A validator that decides by this view should refuse to decide when it is too old: a token
+    /// may have been revoked meanwhile.
     pub fn lag(&self, now: Timestamp) -> Option<Duration> {
         self.whole_as_of.map(|moment| now.since(moment))
     }
@@ -87,7 +87,7 @@ impl RevocationView {
     /// Takes over a message that `kid` has signed.
     ///
     /// # Errors
-    /// Nothing is taken over then. After a [`ViewError::Gap`] ask again from [`Self::position`].
+    /// Nothing is taken over then. After [`ViewError::Gap`] ask again from [`Self::position`].
     pub fn apply(
         &mut self,
         message: &FeedMessage,

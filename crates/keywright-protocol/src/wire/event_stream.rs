@@ -128,7 +128,8 @@ mod tests {
                 found.extend(parser.push(piece).unwrap());
                 rest = later;
             }
-            let want: Vec<_> = events.iter().map(|(id, data)| event(&id.to_string(), data)).collect();
+            let want = events.iter().map(|(id, data)| event(&id.to_string(), data));
+            let want: Vec<_> = want.collect();
             prop_assert_eq!(found, want);
         }
     }

@@ -55,7 +55,7 @@ pub(super) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         }
         let lag = failing_since.map(|since| follower.app.now().since(since));
         follower.app.metrics.revocation_lag(lag.unwrap_or_default());
-        follower.app.metrics.feed_followers(follower.app.feeds.followers());
+        follower.app.metrics.feed.followers(follower.app.feeds.followers());
         if !pause(&mut stop, PERIOD).await {
             break;
         }

@@ -14,10 +14,10 @@
 //! While there is an epoch, everything that was revoked until `at`, milliseconds since 1970, is
 //! there. Whoever reads the keys should trust them only while there is one and `at` is young.
 //!
-//! The sink keeps nothing: it reads on in the log in memory from where it was. An epoch that is gone
-//! or a new one means that Redis has lost its contents: then everything is written again, and an
-//! epoch appears only if nothing was lost meanwhile. Several nodes may write into one Redis: they
-//! write the same, and one after the other take over the epoch of the first.
+//! The sink keeps nothing: it reads on in the log in memory from where it was. An epoch that is
+//! gone or a new one means that Redis has lost its contents: then everything is written again, and
+//! an epoch appears only if nothing was lost meanwhile. Several nodes may write into one Redis:
+//! they write the same, and one after the other take over the epoch of the first.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -82,7 +82,7 @@ impl RedisSink {
                 failed = writer.write(&self.client, &mut failing) => failed,
                 () = stopped(&mut stop) => break,
             };
-            writer.app.metrics.sink_failed(&writer.name);
+            writer.app.metrics.feed.sink_failed(&writer.name);
             writer.tell_lag();
             if !failing {
                 // No address: it may hold a password.
@@ -207,7 +207,7 @@ impl Writer {
 
     fn tell_lag(&self) {
         let lag = self.app.now().since(self.whole_as_of);
-        self.app.metrics.sink_lag(&self.name, lag);
+        self.app.metrics.feed.sink_lag(&self.name, lag);
     }
 }
 

@@ -140,13 +140,10 @@ impl Coming {
         let silence = |_| HttpError::Unreachable("nothing is heard any more".to_owned());
         loop {
             let frame = tokio::time::timeout(within, self.body.frame()).await.map_err(silence)?;
-            match frame.transpose()? {
-                Some(frame) => match frame.into_data() {
-                    Ok(piece) => return Ok(Some(piece)),
-                    // Trailers.
-                    Err(_) => continue,
-                },
-                None => return Ok(None),
+            let Some(frame) = frame.transpose()? else { return Ok(None) };
+            // Anything else is a trailer.
+            if let Ok(piece) = frame.into_data() {
+                return Ok(Some(piece));
             }
         }
     }
