@@ -68,8 +68,7 @@ async fn wait(ctx: &Ctx, asked: FeedRequest) -> Result<Message, Refused> {
     if !message.is_empty {
         return Ok(message);
     }
-    let limit = ctx.app.config.load().limits.request_timeout;
-    let patience = asked.wait.min(limit.saturating_sub(ANSWER_WITHIN + CATCH_UP));
+    let patience = asked.wait.min(request_timeout(ctx).saturating_sub(ANSWER_WITHIN + CATCH_UP));
     tokio::select! {
         _ = head.changed() => {}
         _ = closing.wait_for(|closing| *closing) => {}
@@ -83,9 +82,14 @@ async fn reached(ctx: &Ctx, since: Option<u64>) -> Cursor {
     let mut followed: watch::Receiver<u64> = ctx.app.feeds.watch();
     if let Some(since) = since {
         let caught_up = followed.wait_for(|followed| *followed >= since);
-        let _in_time = tokio::time::timeout(CATCH_UP, caught_up).await;
+        let patience = CATCH_UP.min(request_timeout(ctx) / 2);
+        let _in_time = tokio::time::timeout(patience, caught_up).await;
     }
     ctx.app.feeds.cursor(since)
+}
+
+fn request_timeout(ctx: &Ctx) -> Duration {
+    ctx.app.config.load().limits.request_timeout
 }
 
 fn take_slot(ctx: &Ctx) -> Result<Slot, ServerFault> {

@@ -142,6 +142,11 @@ async fn what_has_ended_is_told_no_more() {
     assert_eq!(all.log(TenantLog::head), 2);
 }
 
+#[test]
+fn an_entry_takes_little_memory() {
+    assert!(size_of::<Logged>() <= 64, "{} bytes", size_of::<Logged>());
+}
+
 #[tokio::test]
 async fn a_place_of_another_log_gets_a_snapshot() {
     let world = World::start().await;

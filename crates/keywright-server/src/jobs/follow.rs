@@ -39,12 +39,8 @@ pub(super) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut follower = Follower { app, id, machine: machine_name(), reported, reported_at: never };
     let mut failing_since = None;
     loop {
-        let begun_at = follower.app.now();
         match follower.step().await {
-            Ok(()) => {
-                failing_since = None;
-                follower.app.feeds.is_current(begun_at);
-            }
+            Ok(()) => failing_since = None,
             Err(fault) => {
                 let now = follower.app.now();
                 if failing_since.is_none() {
@@ -66,10 +62,12 @@ pub(super) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
 
 impl Follower {
     async fn step(&mut self) -> Result<(), ServerFault> {
+        let asked_at = self.app.now();
         let heads = self.app.store.log_heads().await?;
         if heads != self.app.followed() {
             self.app.follow().await?;
         }
+        self.app.feeds.is_current(asked_at);
         let followed = self.app.followed();
         let now = self.app.now();
         let due = now >= self.reported_at.plus(REPORT_EVERY) || now < self.reported_at;

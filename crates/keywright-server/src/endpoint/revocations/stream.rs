@@ -17,6 +17,8 @@ use crate::router::Ctx;
 
 /// How often a silent stream says that it lives.
 const HEARTBEAT: Duration = Duration::from_secs(5);
+/// How long a follower may take to read an event. Over HTTP/2 its socket alone does not show it.
+const SLOWNESS_MAX: Duration = Duration::from_secs(30);
 /// Proxies that collect a response before they pass it on are told not to.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
@@ -49,7 +51,7 @@ async fn tell(ctx: Ctx, mut cursor: Cursor, events: mpsc::Sender<Bytes>, _slot: 
         let jws = String::from_utf8_lossy(&message.jws);
         let event = Bytes::from(event_stream::encode(message.seq, &jws));
         let sent = tokio::select! {
-            sent = events.send(event) => sent.is_ok(),
+            sent = events.send_timeout(event, SLOWNESS_MAX) => sent.is_ok(),
             _ = closing.wait_for(|closing| *closing) => false,
         };
         if !sent {
