@@ -44,6 +44,14 @@ fn start(folder: &std::path::Path) -> (Demo, String, String) {
     (demo, text, port)
 }
 
+/// Runs a command on the demo's own configuration.
+fn command(folder: &std::path::Path, words: &[&str]) {
+    let mut command = Command::new(program());
+    command.args(words).arg("--config").arg(folder.join("data/demo.toml"));
+    let output = command.output().expect("the program starts");
+    assert!(output.status.success(), "{words:?}: {output:?}");
+}
+
 #[test]
 fn it_ends_in_a_live_token() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -80,13 +88,7 @@ fn the_sample_api_refuses_a_revoked_token_within_a_second() {
     let api = jwt::claims(token)["aud"].as_str().expect("one audience").to_owned();
     let call = || Request::get(&format!("{api}/orders")).bearer(token).send();
     assert_eq!(call().status, 200, "it is alive");
-    let revoked = Command::new(program())
-        .args(["token", "revoke", "--config"])
-        .arg(folder.path().join("data/demo.toml"))
-        .arg(token)
-        .output()
-        .expect("the program starts");
-    assert!(revoked.status.success(), "{revoked:?}");
+    command(folder.path(), &["token", "revoke", token]);
     // DESIGN 5.4: a second.
     let refused = wait::until(Duration::from_secs(1), "the API has heard of it", || {
         Some(call()).filter(|answer| answer.status != 200)
@@ -94,4 +96,40 @@ fn the_sample_api_refuses_a_revoked_token_within_a_second() {
     assert_eq!((refused.status, refused.error().as_str()), (401, "invalid_token"), "RFC6750-3.1");
     let challenge = refused.header("www-authenticate").expect("RFC6750-3");
     assert!(challenge.contains("revoked"), "CONTRACT-6: {challenge}");
+}
+
+/// The key signs the feed too: what is told with it is believed until it is told to be revoked, and
+/// the next key's messages are believed after it.
+#[test]
+fn the_sample_api_outlives_the_revocation_of_the_signing_key() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (_demo, text, _) = start(folder.path());
+    let token = word_with(&text, "eyJ").expect("CONTRACT-1: the token");
+    let claims = jwt::claims(token);
+    let api = claims["aud"].as_str().expect("one audience").to_owned();
+    let call = |token: &str| Request::get(&format!("{api}/orders")).bearer(token).send();
+    let kid = jwt::header(token)["kid"].as_str().expect("a kid").to_owned();
+    command(folder.path(), &["key", "revoke", &kid]);
+    wait::until_true(Duration::from_secs(2), "the old token is refused", || {
+        call(token).status == 401
+    });
+    let notes = std::fs::read(folder.path().join("data/demo.json")).expect("the demo's notes");
+    let notes: serde_json::Value = serde_json::from_slice(&notes).expect("JSON");
+    let secret = notes["machine_secret"].as_str().expect("the machine's secret");
+    let issuer = claims["iss"].as_str().expect("iss");
+    let client = claims["client_id"].as_str().expect("client_id");
+    let pairs = [("grant_type", "client_credentials"), ("scope", "orders:read")];
+    // The keys are fetched again at most every 5 s, and the feed is heard again soon after.
+    wait::until_true(Duration::from_secs(15), "a token under the next key is good", || {
+        let url = format!("{issuer}/token");
+        let fresh = Request::post(&url).basic(client, secret).form(&pairs).send().expect(200);
+        let fresh = fresh["access_token"].as_str().expect("a token");
+        jwt::header(fresh)["kid"] != kid.as_str() && call(fresh).status == 200
+    });
+    let fresh = Request::post(&format!("{issuer}/token")).basic(client, secret).form(&pairs).send();
+    let fresh = fresh.expect(200)["access_token"].as_str().expect("a token").to_owned();
+    command(folder.path(), &["token", "revoke", &fresh]);
+    wait::until_true(Duration::from_secs(1), "the feed is heard under the next key", || {
+        call(&fresh).status == 401
+    });
 }

@@ -196,3 +196,33 @@ fn those_who_wait_do_not_hold_up_the_end() {
 fn poll_until_end(issuer: &str, seq: u64) -> u16 {
     Request::get(&format!("{issuer}/revocations?since={seq}&wait=25")).send().status
 }
+
+/// Behind a round-robin a validator meets nodes that are a moment apart.
+#[test]
+fn nodes_of_one_store_tell_the_same() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let world = World::in_server(Server::builder().data(folder.path()).start());
+    let other = Server::builder().data(folder.path()).start();
+    let (here, there) = (world.server.issuer.as_str(), other.issuer.as_str());
+    let mut stream = Stream::open(there, "", "");
+    assert!(stream.next().is_some_and(|event| event.message.is_snapshot()));
+    for round in 0..5 {
+        let tokens = world.server.client_credentials(&world.service, "orders:read");
+        assert_eq!(world.server.revoke(&world.service, tokens.access()).status, 200);
+        let revoked_at = Instant::now();
+        let name = name("token", &claim(&tokens, "jti"));
+        let seq = hear(&world.server, "t", &name).seq();
+        // The other node waits until it has come as far, rather than begin anew.
+        let delta = poll(there, &format!("?since={seq}"));
+        assert!(!delta.is_snapshot() && delta.entries().is_empty(), "round {round}: {delta:?}");
+        let told = stream.until_entry(BOUND).message;
+        assert!(told.entry("t", &name).is_some(), "round {round}: {told:?}");
+        assert!(revoked_at.elapsed() < BOUND, "{:?}", revoked_at.elapsed());
+    }
+    let (ours, theirs) = (poll(here, ""), poll(there, ""));
+    assert_eq!(ours.seq(), theirs.seq());
+    let names = |message: &Message| {
+        message.entries().iter().map(|entry| entry[1].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&ours), names(&theirs));
+}
