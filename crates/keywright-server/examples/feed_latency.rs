@@ -1,6 +1,8 @@
 //! How soon a revocation reaches validators that follow the feed, while many are revoked a second.
 //!
-//! `cargo run --release -p keywright-server --example feed_latency -- [RATE [FOLLOWERS [SECONDS]]]`
+//! `cargo run --release -p keywright-server --example feed_latency -- RATE FOLLOWERS SECONDS REDIS`
+//!
+//! All are optional: 2000 a second, 100, 10 and none.
 //!
 //! A whole server runs over SQLite. Followers hold streams of events over loopback. Tokens are
 //! revoked at a fixed rate, whatever the answers take. Measured is the time from the
@@ -9,6 +11,7 @@
 //! others note the arrival alone, since the machine is shared by all of them.
 
 use std::io::{Write as _, stdout};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -30,6 +33,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 const TOKEN_LIFE: Duration = Duration::from_mins(10);
+const ADDRESS: &str = "127.0.0.1:18080";
 const TICK: Duration = Duration::from_millis(2);
 /// How long after the last revocation the followers may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -37,33 +41,60 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// When something happened at a place of the log.
 type Moments = Vec<(u64, Instant)>;
 
+/// What is measured.
+struct Options {
+    rate: u64,
+    followers: u64,
+    seconds: u64,
+    /// A Redis that is written to meanwhile.
+    redis: Option<String>,
+}
+
+impl Options {
+    fn parse(arguments: impl Iterator<Item = String>) -> Result<Self, Failure> {
+        let arguments: Vec<String> = arguments.collect();
+        let number = |index: usize, default| {
+            arguments.get(index).map_or(Ok(default), |text| text.parse::<u64>())
+        };
+        let (rate, followers, seconds) = (number(0, 2000)?, number(1, 100)?, number(2, 10)?);
+        Ok(Self { rate, followers, seconds, redis: arguments.get(3).cloned() })
+    }
+
+    fn config(&self, folder: &Path) -> Result<Config, Failure> {
+        let mut text = format!(
+            "issuer = 'http://{ADDRESS}'\n[server]\nlisten = '{ADDRESS}'\n\
+             ops_listen = '127.0.0.1:0'\n[limits]\nfeed_followers_per_address = 10000\n"
+        );
+        if let Some(url) = &self.redis {
+            text.extend(["[revocation]\nsinks = [{ kind = 'redis', url = '", url, "' }]\n"]);
+        }
+        Ok(Config::parse(&text, &folder.join("keywright.toml"), [])?)
+    }
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    let numbers: Vec<u64> =
-        std::env::args().skip(1).map(|text| text.parse()).collect::<Result<_, _>>()?;
-    let number = |index: usize, default| numbers.get(index).copied().unwrap_or(default);
-    let (rate, count, seconds) = (number(0, 2000), number(1, 100), number(2, 10));
+    let options = Options::parse(std::env::args().skip(1))?;
     let folder = tempfile::tempdir()?;
-    let text = "issuer = 'http://127.0.0.1:18080'\n[server]\nlisten = '127.0.0.1:18080'\n\
-                ops_listen = '127.0.0.1:0'\n[limits]\nfeed_followers_per_address = 10000\n";
-    let config = Config::parse(text, &folder.path().join("keywright.toml"), [])?;
-    let app = start::open_app(config).await?;
+    let app = start::open_app(options.config(folder.path())?).await?;
     let running = start::start(Arc::clone(&app)).await?;
     let mut followers = JoinSet::new();
     let (ready, mut readies) = mpsc::channel(1);
-    for n in 0..count {
+    for n in 0..options.followers {
         let role = if n == 0 { Role::Validator } else { Role::Clock };
         followers.spawn(follow(Arc::clone(&app), role, ready.clone()));
     }
-    for _ in 0..count {
+    for _ in 0..options.followers {
         readies.recv().await;
     }
+    let sink_lag = tokio::spawn(greatest_sink_lag(Arc::clone(&app), options.seconds));
     let begun = Instant::now();
-    let (acknowledged, behind) = revoke_at(&app, rate, seconds).await?;
+    let (acknowledged, behind) = revoke_at(&app, options.rate, options.seconds).await?;
     let took = begun.elapsed();
     let last = acknowledged.last().map_or(0, |(seq, _)| *seq);
     let told = tokio::time::timeout(PATIENCE, app_reaches(&app, last)).await;
     told.map_err(|_| "the node does not follow its own log")?;
+    // The last event is on its way.
     tokio::time::sleep(Duration::from_secs(1)).await;
     running.stop().await;
     let mut latencies = Vec::new();
@@ -75,24 +106,40 @@ async fn main() -> Result<(), Failure> {
     }
     latencies.sort_unstable();
     let at = |share: f64| percentile(&latencies, share);
-    let acknowledged = acknowledged.len();
+    let (count, pairs) = (acknowledged.len(), latencies.len());
     writeln!(
         stdout(),
-        "{acknowledged} revocations in {:.1} s ({:.0}/s), {count} followers, {} pairs\n\
+        "{count} revocations in {:.1} s ({:.0}/s), {} followers, {pairs} pairs\n\
          acknowledged at most {} ms after their turn\n\
          p50 {} ms, p99 {} ms, p99.9 {} ms, most {} ms\n\
          {:.1} bytes of the stream for each revocation",
         took.as_secs_f64(),
-        ratio(acknowledged, took),
-        latencies.len(),
+        ratio(count, took),
+        options.followers,
         behind.as_millis(),
         at(0.5),
         at(0.99),
         at(0.999),
         at(1.0),
-        f64::from(u32::try_from(bytes)?) / f64::from(u32::try_from(acknowledged)?),
+        f64::from(u32::try_from(bytes)?) / f64::from(u32::try_from(count)?),
     )?;
+    if options.redis.is_some() {
+        writeln!(stdout(), "greatest lag of Redis: {:.3} s", sink_lag.await?)?;
+    }
     Ok(())
+}
+
+/// What the metric of the sink showed at most.
+async fn greatest_sink_lag(app: Arc<App>, seconds: u64) -> f64 {
+    let mut greatest = 0.0_f64;
+    for _ in 0..seconds * 20 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let text = app.metrics.render();
+        let lag = text.lines().find(|line| line.starts_with("keywright_revocation_sink_lag"));
+        let lag = lag.and_then(|line| line.rsplit(' ').next()?.parse().ok());
+        greatest = greatest.max(lag.unwrap_or_default());
+    }
+    greatest
 }
 
 fn ratio(count: usize, took: Duration) -> f64 {
@@ -186,9 +233,10 @@ struct Heard {
 
 /// Listens until the server ends the stream.
 async fn follow(app: Arc<App>, role: Role, ready: mpsc::Sender<()>) -> Result<Heard, Failure> {
-    let mut tcp = TcpStream::connect("127.0.0.1:18080").await?;
-    let request = "GET /revocations HTTP/1.0\r\nHost: 127.0.0.1:18080\r\n\
-                   Accept: text/event-stream\r\n\r\n";
+    let mut tcp = TcpStream::connect(ADDRESS).await?;
+    let request = format!(
+        "GET /revocations HTTP/1.0\r\nHost: {ADDRESS}\r\nAccept: text/event-stream\r\n\r\n"
+    );
     tcp.write_all(request.as_bytes()).await?;
     let mut parser = EventParser::new(MESSAGE_BYTES_MAX);
     let mut view = RevocationView::new(app.root_issuer());
