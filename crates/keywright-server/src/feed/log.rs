@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use keywright_protocol::revocation::RevocationEntry;
 use keywright_protocol::time::Timestamp;
-use keywright_protocol::wire::revocations::FeedEntry;
+use keywright_protocol::wire::revocations::{ENTRIES_MAX, FeedEntry};
 
 /// Whether a log keeps the identifiers themselves beside their digests.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -53,6 +53,19 @@ impl Logged {
 pub(super) struct TenantLog {
     entries: VecDeque<Logged>,
     head: u64,
+    /// The places after which pieces begin; the first begins at 0.
+    pieces: VecDeque<u64>,
+    /// Entries that were added to the last piece.
+    in_last_piece: usize,
+}
+
+/// A stretch of the log that fits into one message, the same for whoever asks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Piece {
+    /// It begins after this place.
+    pub(super) since: u64,
+    /// The next one begins after this place, if there is a next one.
+    pub(super) next: Option<u64>,
 }
 
 impl TenantLog {
@@ -63,10 +76,24 @@ impl TenantLog {
 
     /// Adds the next entry; one that is there already is passed over.
     pub(super) fn push(&mut self, entry: Logged) {
-        if entry.seq > self.head {
-            self.head = entry.seq;
-            self.entries.push_back(entry);
+        if entry.seq <= self.head {
+            return;
         }
+        if self.in_last_piece == ENTRIES_MAX {
+            self.pieces.push_back(self.head);
+            self.in_last_piece = 0;
+        }
+        self.in_last_piece += 1;
+        self.head = entry.seq;
+        self.entries.push_back(entry);
+    }
+
+    /// The piece that a follower needs who has the log up to a place.
+    pub(super) fn piece(&self, seq: u64) -> Piece {
+        let index = self.pieces.partition_point(|since| *since <= seq);
+        let before = index.checked_sub(1).and_then(|index| self.pieces.get(index));
+        let (since, next) = (before.copied().unwrap_or_default(), self.pieces.get(index).copied());
+        Piece { since, next }
     }
 
     /// The entries after a place that matter still, oldest first.
@@ -78,6 +105,11 @@ impl TenantLog {
     /// Forgets what can concern no living token.
     pub(super) fn forget_expired(&mut self, now: Timestamp) {
         self.entries.retain(|logged| logged.matters(now));
+        // A piece whose entries are all gone is joined to the next.
+        let first = self.entries.front().map_or(self.head, |logged| logged.seq);
+        while self.pieces.front().is_some_and(|since| *since < first) {
+            self.pieces.pop_front();
+        }
         if self.entries.len() < self.entries.capacity() / 4 {
             self.entries.shrink_to_fit();
         }

@@ -8,6 +8,7 @@ use keywright_protocol::revocation::view::RevocationView;
 use keywright_protocol::wire::revocations::{ENTRIES_MAX, FeedMessage, MESSAGE_BYTES_MAX, TYP};
 use keywright_store::revocation::{Revoke, Revoked};
 
+use super::compose::EXACT_ENTRIES_MAX;
 use super::*;
 use crate::admin::testing::World;
 use crate::tenants::TenantState;
@@ -122,6 +123,45 @@ async fn a_long_log_comes_in_bounded_messages() {
     assert_eq!(view.len(), count);
     let bytes = (first.jws.len() - message(&world, Cursor::After(count as u64)).jws.len()) as u64;
     assert!(bytes / (ENTRIES_MAX as u64) < 48, "{bytes} bytes for {ENTRIES_MAX} entries");
+}
+
+/// Wherever those stand who miss much, they get the same few messages: nobody can have many large
+/// ones made.
+#[tokio::test]
+async fn large_messages_are_made_once_for_all() {
+    let world = World::start().await;
+    let tenant = TenantId::default_tenant();
+    let count = 2 * ENTRIES_MAX + 500;
+    for n in 1..=count {
+        // Places of other tenants lie between.
+        world.app.feeds.append(&entry(&world, &tenant, 3 * n as u64, token(n)), None);
+    }
+    world.app.feeds.followed_to(3 * count as u64);
+    let mut made = std::collections::HashSet::new();
+    for missed in (EXACT_ENTRIES_MAX + 1..=count).step_by(97) {
+        let stands_at = 3 * (count - missed) as u64;
+        let message = message(&world, Cursor::After(stands_at));
+        let told = read(&world, &message);
+        assert!(told.since <= stands_at && told.seq > stands_at, "it leaves no gap");
+        assert!(told.entries.len() <= ENTRIES_MAX);
+        made.insert(message.jws.as_ptr());
+    }
+    assert_eq!(made.len(), 2, "the last 500 belong to those who miss little");
+    let few = message(&world, Cursor::After(3 * (count - EXACT_ENTRIES_MAX) as u64));
+    assert_eq!(read(&world, &few).entries.len(), EXACT_ENTRIES_MAX);
+    // Once the first piece is over, the log begins with the second.
+    let mut log = TenantLog::default();
+    for n in 1..=count {
+        let mut entry = entry(&world, &tenant, n as u64, token(n));
+        if n <= ENTRIES_MAX {
+            entry.expires_at = world.app.now();
+        }
+        log.push(Logged::new(&entry, None, Identifiers::Dropped));
+    }
+    world.clock.advance(Duration::from_secs(1));
+    assert_eq!(log.piece(0).next, Some(ENTRIES_MAX as u64));
+    log.forget_expired(world.app.now());
+    assert_eq!(log.piece(0).next, Some(2 * ENTRIES_MAX as u64));
 }
 
 #[tokio::test]
