@@ -8,6 +8,7 @@ mod confusion;
 mod cors;
 mod csrf;
 mod escalation;
+mod feed;
 mod front_channel;
 mod injection;
 mod logo;

@@ -4,7 +4,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::support::server::{free_address, program};
-use crate::support::{jwt, wait};
+use crate::support::{Request, jwt, wait};
 
 /// A demo that is stopped whatever becomes of the test.
 struct Demo(Child);
@@ -21,31 +21,45 @@ fn word_with<'a>(text: &'a str, start: &str) -> Option<&'a str> {
     text.split(quotes).find(|word| word.starts_with(start))
 }
 
-#[test]
-fn it_ends_in_a_live_token() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let printed = folder.path().join("printed");
+/// Starts a demo and waits until it has told everything.
+fn start(folder: &std::path::Path) -> (Demo, String, String) {
+    let printed = folder.join("printed");
     let out = std::fs::File::create(&printed).expect("writable");
     let address = free_address();
-    let port = address.rsplit(':').next().expect("a port");
+    let port = address.rsplit(':').next().expect("a port").to_owned();
     let child = Command::new(program())
-        .args(["demo", "--port", port, "--data"])
-        .arg(folder.path().join("data"))
+        .args(["demo", "--port", &port, "--data"])
+        .arg(folder.join("data"))
         .stdin(Stdio::null())
         .stdout(out.try_clone().expect("a second handle"))
         .stderr(out)
         .spawn()
         .expect("the program starts");
-    let mut demo = Demo(child);
+    let demo = Demo(child);
     let text = wait::until(Duration::from_mins(1), "it has printed a curl line", || {
         let text = std::fs::read_to_string(&printed).unwrap_or_default();
         let line = text.lines().any(|line| line.trim_start().starts_with("curl "));
         (line && text.ends_with('\n')).then_some(text)
     });
+    (demo, text, port)
+}
+
+/// Runs a command on the demo's own configuration.
+fn command(folder: &std::path::Path, words: &[&str]) {
+    let mut command = Command::new(program());
+    command.args(words).arg("--config").arg(folder.join("data/demo.toml"));
+    let output = command.output().expect("the program starts");
+    assert!(output.status.success(), "{words:?}: {output:?}");
+}
+
+#[test]
+fn it_ends_in_a_live_token() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (mut demo, text, port) = start(folder.path());
     let token = word_with(&text, "eyJ").expect("CONTRACT-1: the token");
     let claims = jwt::claims(token);
     let issuer = claims["iss"].as_str().expect("iss");
-    assert!(issuer.contains(port), "CONTRACT-1: --port: {issuer}");
+    assert!(issuer.contains(&port), "CONTRACT-1: --port: {issuer}");
     jwt::verify(issuer, token);
     for claim in ["client_id", "scope", "jti"] {
         assert!(text.contains(claims[claim].as_str().expect("text")), "decoded: {claim}");
@@ -63,4 +77,59 @@ fn it_ends_in_a_live_token() {
     assert!(Command::new("kill").args(["-INT", &pid]).status().expect("kill exists").success());
     let status = wait::until_or_kill(Duration::from_secs(15), &mut demo.0);
     assert_eq!(status.code(), Some(0), "CONTRACT-1: Ctrl-C stops it");
+}
+
+/// The sample API hears of it over the feed: no call is made for a request.
+#[test]
+fn the_sample_api_refuses_a_revoked_token_within_a_second() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (_demo, text, _) = start(folder.path());
+    let token = word_with(&text, "eyJ").expect("CONTRACT-1: the token");
+    let api = jwt::claims(token)["aud"].as_str().expect("one audience").to_owned();
+    let call = || Request::get(&format!("{api}/orders")).bearer(token).send();
+    assert_eq!(call().status, 200, "it is alive");
+    command(folder.path(), &["token", "revoke", token]);
+    // DESIGN 5.4: a second.
+    let refused = wait::until(Duration::from_secs(1), "the API has heard of it", || {
+        Some(call()).filter(|answer| answer.status != 200)
+    });
+    assert_eq!((refused.status, refused.error().as_str()), (401, "invalid_token"), "RFC6750-3.1");
+    let challenge = refused.header("www-authenticate").expect("RFC6750-3");
+    assert!(challenge.contains("revoked"), "CONTRACT-6: {challenge}");
+}
+
+/// The key signs the feed too: what is told with it is believed until it is told to be revoked, and
+/// the next key's messages are believed after it.
+#[test]
+fn the_sample_api_outlives_the_revocation_of_the_signing_key() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (_demo, text, _) = start(folder.path());
+    let token = word_with(&text, "eyJ").expect("CONTRACT-1: the token");
+    let claims = jwt::claims(token);
+    let api = claims["aud"].as_str().expect("one audience").to_owned();
+    let call = |token: &str| Request::get(&format!("{api}/orders")).bearer(token).send();
+    let kid = jwt::header(token)["kid"].as_str().expect("a kid").to_owned();
+    command(folder.path(), &["key", "revoke", &kid]);
+    wait::until_true(Duration::from_secs(2), "the old token is refused", || {
+        call(token).status == 401
+    });
+    let notes = std::fs::read(folder.path().join("data/demo.json")).expect("the demo's notes");
+    let notes: serde_json::Value = serde_json::from_slice(&notes).expect("JSON");
+    let secret = notes["machine_secret"].as_str().expect("the machine's secret");
+    let issuer = claims["iss"].as_str().expect("iss");
+    let client = claims["client_id"].as_str().expect("client_id");
+    let pairs = [("grant_type", "client_credentials"), ("scope", "orders:read")];
+    // The keys are fetched again at most every 5 s, and the feed is heard again soon after.
+    wait::until_true(Duration::from_secs(15), "a token under the next key is good", || {
+        let url = format!("{issuer}/token");
+        let fresh = Request::post(&url).basic(client, secret).form(&pairs).send().expect(200);
+        let fresh = fresh["access_token"].as_str().expect("a token");
+        jwt::header(fresh)["kid"] != kid.as_str() && call(fresh).status == 200
+    });
+    let fresh = Request::post(&format!("{issuer}/token")).basic(client, secret).form(&pairs).send();
+    let fresh = fresh.expect(200)["access_token"].as_str().expect("a token").to_owned();
+    command(folder.path(), &["token", "revoke", &fresh]);
+    wait::until_true(Duration::from_secs(1), "the feed is heard under the next key", || {
+        call(&fresh).status == 401
+    });
 }

@@ -4,12 +4,14 @@
 pub(crate) mod browserless;
 pub(crate) mod cli;
 pub(crate) mod cookies;
+pub(crate) mod feed;
 pub(crate) mod flow;
 pub(crate) mod html;
 pub(crate) mod http;
 pub(crate) mod jwt;
 pub(crate) mod peers;
 pub(crate) mod postgres;
+pub(crate) mod redis;
 pub(crate) mod secrets;
 pub(crate) mod server;
 pub(crate) mod tls;

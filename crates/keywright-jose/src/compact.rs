@@ -9,6 +9,11 @@ pub(crate) fn split<const N: usize>(token: &str) -> Result<[&str; N], &'static s
     if token.len() > MAX_TOKEN_LEN {
         return Err("longer than 64 KiB");
     }
+    split_any(token)
+}
+
+/// Splits what may be as long as it is.
+pub(crate) fn split_any<const N: usize>(token: &str) -> Result<[&str; N], &'static str> {
     let mut parts = token.split('.');
     let mut out = [""; N];
     for slot in &mut out {

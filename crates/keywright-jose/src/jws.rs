@@ -88,7 +88,32 @@ pub(crate) struct Parts<'a> {
 impl<'a> UnverifiedJws<'a> {
     /// Takes a token apart, strictly.
     pub fn parse(token: &'a str) -> Result<Self, JwsError> {
-        let parts = Parts::parse(token).map_err(JwsError::Malformed)?;
+        Self::of_parts(Parts::parse(token).map_err(JwsError::Malformed)?)
+    }
+
+    /// Takes a document apart that is no token and may be larger than one: up to `len_max` bytes,
+    /// its header as small as ever.
+    ///
+    /// ```
+    /// use keywright_jose::{Algorithm, SigningKey, UnverifiedJws, sign_compact};
+    /// let key = SigningKey::generate(Algorithm::Es256)?;
+    /// let large = sign_compact(&key, Some("list+jwt"), &[b' '; 100_000])?;
+    /// assert!(UnverifiedJws::parse(&large).is_err());
+    /// assert!(UnverifiedJws::parse_document(&large, 200_000).is_ok());
+    /// # Ok::<(), keywright_jose::KeyError>(())
+    /// ```
+    pub fn parse_document(document: &'a str, len_max: usize) -> Result<Self, JwsError> {
+        if document.len() > len_max {
+            return Err(JwsError::Malformed("longer than allowed"));
+        }
+        let split = compact::split_any::<3>(document).map_err(JwsError::Malformed)?;
+        if split.first().is_none_or(|header| header.len() > MAX_TOKEN_LEN) {
+            return Err(JwsError::Malformed("its header is longer than 64 KiB"));
+        }
+        Self::of_parts(Parts::decode(document, split).map_err(JwsError::Malformed)?)
+    }
+
+    fn of_parts(parts: Parts<'a>) -> Result<Self, JwsError> {
         let protected = Protected::parse(&parts.header).map_err(JwsError::Malformed)?;
         let alg = Algorithm::parse(&protected.alg).ok_or(JwsError::AlgorithmNotAllowed)?;
         Ok(Self { header: Header::new(alg, protected), parts })
@@ -122,7 +147,13 @@ impl<'a> UnverifiedJws<'a> {
 
 impl<'a> Parts<'a> {
     pub(crate) fn parse(token: &'a str) -> Result<Self, &'static str> {
-        let [header, payload, signature] = compact::split::<3>(token)?;
+        Self::decode(token, compact::split::<3>(token)?)
+    }
+
+    fn decode(
+        token: &'a str,
+        [header, payload, signature]: [&'a str; 3],
+    ) -> Result<Self, &'static str> {
         let signing_input = token.get(..header.len() + 1 + payload.len()).unwrap_or_default();
         Ok(Self {
             header: base64url_decode(header).map_err(|_| "header is not base64url")?,

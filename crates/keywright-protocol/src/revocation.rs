@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::id::{ClientId, FamilyId, GrantId, Jti, SessionId, Subject, TenantId};
 use crate::time::Timestamp;
 
+pub mod view;
+
 /// What a revocation takes back.
 #[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(tag = "kind", content = "id", rename_all = "snake_case")]
@@ -29,18 +31,99 @@ pub enum RevocationTarget {
     User(Subject),
 }
 
+/// What kind of thing is revoked; the letter is its name in the feed.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+pub enum RevocationKind {
+    /// All tokens that a client holds.
+    #[serde(rename = "c")]
+    Client,
+    /// A refresh family.
+    #[serde(rename = "f")]
+    Family,
+    /// A grant.
+    #[serde(rename = "g")]
+    Grant,
+    /// A session.
+    #[serde(rename = "s")]
+    Session,
+    /// All tokens under a signing key.
+    #[serde(rename = "k")]
+    SigningKey,
+    /// All tokens of a tenant.
+    #[serde(rename = "a")]
+    Tenant,
+    /// One access token.
+    #[serde(rename = "t")]
+    Token,
+    /// All tokens of a user.
+    #[serde(rename = "u")]
+    User,
+}
+
+impl RevocationKind {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Client,
+        Self::Family,
+        Self::Grant,
+        Self::Session,
+        Self::SigningKey,
+        Self::Tenant,
+        Self::Token,
+        Self::User,
+    ];
+
+    /// Its name, for metrics and the audit log.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Family => "family",
+            Self::Grant => "grant",
+            Self::Session => "session",
+            Self::SigningKey => "signing_key",
+            Self::Tenant => "tenant",
+            Self::Token => "token",
+            Self::User => "user",
+        }
+    }
+
+    /// Whether tokens that are issued afterwards live.
+    pub const fn is_floor(self) -> bool {
+        matches!(self, Self::Client | Self::Tenant | Self::User)
+    }
+}
+
 impl RevocationTarget {
+    /// Its kind.
+    pub const fn which(&self) -> RevocationKind {
+        match self {
+            Self::Client(_) => RevocationKind::Client,
+            Self::Family(_) => RevocationKind::Family,
+            Self::Grant(_) => RevocationKind::Grant,
+            Self::Session(_) => RevocationKind::Session,
+            Self::SigningKey(_) => RevocationKind::SigningKey,
+            Self::Tenant => RevocationKind::Tenant,
+            Self::Token(_) => RevocationKind::Token,
+            Self::User(_) => RevocationKind::User,
+        }
+    }
+
     /// The kind's name, for metrics and the audit log.
     pub const fn kind(&self) -> &'static str {
+        self.which().name()
+    }
+
+    /// What it names; nothing for the whole tenant.
+    pub fn identifier(&self) -> &str {
         match self {
-            Self::Client(_) => "client",
-            Self::Family(_) => "family",
-            Self::Grant(_) => "grant",
-            Self::Session(_) => "session",
-            Self::SigningKey(_) => "signing_key",
-            Self::Tenant => "tenant",
-            Self::Token(_) => "token",
-            Self::User(_) => "user",
+            Self::Client(id) => id.as_str(),
+            Self::Family(id) => id.as_str(),
+            Self::Grant(id) => id.as_str(),
+            Self::Session(id) => id.as_str(),
+            Self::SigningKey(kid) => kid,
+            Self::Tenant => "",
+            Self::Token(jti) => jti.as_str(),
+            Self::User(sub) => sub.as_str(),
         }
     }
 }
@@ -156,6 +239,25 @@ impl RevocationSet {
             RevocationTarget::User(id) => raise(&mut tenant.users, id.as_str(), entry),
             RevocationTarget::Tenant => raise(&mut tenant.everything, "", entry),
         }
+    }
+
+    /// Says that the log has nothing up to this place that is not here: what was swept from it
+    /// concerned no living token.
+    pub fn followed_to(&mut self, seq: u64) {
+        self.last_seq = self.last_seq.max(seq);
+    }
+
+    /// The second until which tokens are dead by a client, user or tenant; nothing for what is dead
+    /// by name.
+    pub fn floor_of(&self, tenant: &TenantId, target: &RevocationTarget) -> Option<i64> {
+        let tenant = self.tenants.get(tenant)?;
+        let floors = match target {
+            RevocationTarget::Client(_) => &tenant.clients,
+            RevocationTarget::Tenant => &tenant.everything,
+            RevocationTarget::User(_) => &tenant.users,
+            _ => return None,
+        };
+        floors.get(target.identifier()).map(|floor| floor.issued_until_s)
     }
 
     /// Whether a token is revoked.

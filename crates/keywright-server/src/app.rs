@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::environment::SharedEnvironment;
 use crate::error::ServerFault;
 use crate::explain::Notebook;
+use crate::feed::{Feeds, SlotLimits};
 use crate::keys::lifecycle::{self, KeySchedule, Thoroughness};
 use crate::load::Load;
 use crate::keys::{KeyRing, KeyTurn, MasterKey};
@@ -62,6 +63,8 @@ pub struct App {
     pub outbound: Outbound,
     /// Which clients' logos are kept.
     pub logos: LogoShelf,
+    /// What validators follow.
+    pub feeds: Feeds,
     master: MasterKey,
     tenants: ArcSwap<HashMap<TenantId, Arc<TenantState>>>,
     revocations: RwLock<RevocationSet>,
@@ -91,6 +94,9 @@ impl App {
             Passwords::new(limits.password_threads, limits.password_queue, &*environment);
         let outbound =
             Outbound::new(&config.outbound).map_err(|e| ServerFault::Internal(e.to_string()))?;
+        let slots =
+            SlotLimits { all: limits.feed_followers, network: limits.feed_followers_per_address };
+        let feeds = Feeds::new(config.revocation.identifiers(), slots);
         let app = Arc::new(Self {
             guesses_at_account: Throttle::new(limits.login_failures_per_account, THROTTLE_WINDOW),
             guesses_everywhere: Throttle::new(
@@ -108,6 +114,7 @@ impl App {
             load: Load::default(),
             outbound,
             logos: LogoShelf::default(),
+            feeds,
             master,
             tenants: ArcSwap::from_pointee(HashMap::new()),
             revocations: RwLock::new(RevocationSet::default()),
@@ -217,6 +224,8 @@ impl App {
         let mut set = self.revocations.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         set.forget_expired(now);
         self.metrics.revocation_entries(set.len());
+        drop(set);
+        self.feeds.forget_expired(now);
     }
 
     /// The name that a user signs in with: it never changes, so it is remembered.
@@ -285,6 +294,7 @@ impl App {
     }
 
     async fn load_everything(&self) -> Result<(), ServerFault> {
+        let now = self.now();
         // The heads first: what changes while everything is loaded is followed afterwards.
         let heads = self.store.log_heads().await?;
         if let Ok(mut seq) = self.followed_changes.lock() {
@@ -301,7 +311,17 @@ impl App {
             loaded.insert(state.id(), state);
         }
         self.tenants.store(Arc::new(loaded));
-        self.follow_revocations().await
+        self.follow_revocations().await?;
+        // What was swept from the log before this start concerns no living token.
+        self.revocations_followed_to(heads.revocation);
+        self.feeds.is_current(now);
+        Ok(())
+    }
+
+    fn revocations_followed_to(&self, seq: u64) {
+        let mut set = self.revocations.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        set.followed_to(seq);
+        self.feeds.followed_to(set.last_seq());
     }
 
     async fn build_tenant(
@@ -341,7 +361,9 @@ impl App {
                 self.revocations.write().unwrap_or_else(std::sync::PoisonError::into_inner);
             for entry in &entries {
                 set.insert(entry);
+                self.feeds.append(entry, set.floor_of(&entry.tenant, &entry.target));
             }
+            self.feeds.followed_to(set.last_seq());
         }
     }
 

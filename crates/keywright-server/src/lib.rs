@@ -18,6 +18,7 @@ pub mod endpoint;
 pub mod environment;
 pub mod error;
 pub mod explain;
+pub mod feed;
 pub mod interaction;
 pub mod jobs;
 pub mod keys;

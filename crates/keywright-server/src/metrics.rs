@@ -9,6 +9,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
+mod feed;
+
+pub use self::feed::FeedMetrics;
+
 /// Labels whose values are all of this program's own making.
 type Labels<const N: usize> = [(&'static str, &'static str); N];
 
@@ -20,6 +24,8 @@ struct Key {
 /// Every metric of the server.
 #[derive(Debug)]
 pub struct Metrics {
+    /// Of those who follow revocations.
+    pub feed: FeedMetrics,
     registry: Registry,
     tokens_issued: Family<Labels<1>, Counter>,
     token_errors: Family<Labels<2>, Counter>,
@@ -51,6 +57,7 @@ impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("keywright");
         let metrics = Self {
+            feed: FeedMetrics::register(&mut registry),
             tokens_issued: Family::default(),
             token_errors: Family::default(),
             refresh_reuse: Counter::default(),

@@ -143,6 +143,7 @@ pub async fn start(app: Arc<App>) -> Result<Running, StartError> {
     let address = local_address(&listener)?;
     let ops_address = local_address(&ops)?;
     let tls = Arc::new(ArcSwapOption::new(load_tls(&config)?));
+    let sinks = jobs::sinks(&config).map_err(|error| StartError::Config(error.to_string()))?;
     let (listening, stop_listening) = watch::channel(false);
     let (working, stop_working) = watch::channel(false);
     let limits = ConnectionLimits::of(&config.limits);
@@ -151,7 +152,7 @@ pub async fn start(app: Arc<App>) -> Result<Running, StartError> {
     let health = operations::Health::new(Arc::clone(&app), listening.subscribe());
     // The operations listener answers until the very end: it says that the server drains.
     let private = listen::serve(ops, None, health, limits, stop_working.clone());
-    let jobs = jobs::start(&app, &stop_working);
+    let jobs = jobs::start(&app, sinks, &stop_working);
     let listeners = vec![tokio::spawn(public), tokio::spawn(private)];
     Ok(Running { address, ops_address, app, tls, listening, working, listeners, jobs })
 }
@@ -159,6 +160,8 @@ pub async fn start(app: Arc<App>) -> Result<Running, StartError> {
 impl Running {
     /// Stops accepting, finishes what has begun, stores what waits, closes the store.
     pub async fn stop(mut self) {
+        // Streams would never end by themselves.
+        self.app.feeds.close();
         self.listening.send_replace(true);
         let private = self.listeners.pop();
         for listener in self.listeners.drain(..) {

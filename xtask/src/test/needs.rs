@@ -22,6 +22,7 @@ pub(super) enum Need {
     Postgresql,
     /// Python and the packages of `tests/requirements.txt`.
     Pypi,
+    Redis,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -57,6 +58,7 @@ const PROGRAMS: &[Program] = &[
         probe: &["python3", "-c", "import ensurepip, venv"],
         debian: &["python3", "python3-venv"],
     },
+    Program { need: Need::Redis, probe: &["redis-server", "--version"], debian: &["redis-server"] },
 ];
 
 /// What was found or installed, and what stands in the way of the rest.

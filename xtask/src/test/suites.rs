@@ -10,6 +10,7 @@ pub(super) struct Suite {
 
 const SUITES: &[Suite] = &[
     Suite { prefix: "browser::", needs: &[Need::Chromium, Need::Npm] },
+    Suite { prefix: "flows::redis_sink::", needs: &[Need::Redis] },
     Suite { prefix: "interop::npm::", needs: &[Need::Npm] },
     Suite { prefix: "interop::pypi::", needs: &[Need::Pypi] },
     Suite { prefix: "flows::postgres::", needs: &[Need::Postgresql] },

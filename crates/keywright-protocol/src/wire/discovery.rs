@@ -25,6 +25,7 @@ pub fn metadata(issuer: &str, catalog: &ResourceCatalog) -> Value {
         "userinfo_endpoint": at("/userinfo"),
         "introspection_endpoint": at("/introspect"),
         "revocation_endpoint": at("/revoke"),
+        "revocations_endpoint": at("/revocations"),
         "end_session_endpoint": at("/logout"),
         "scopes_supported": scopes,
         "response_types_supported": ["code"],

@@ -152,6 +152,7 @@ impl From<&RequestError> for WireError {
 fn malformed(name: &str) -> &'static str {
     match name {
         "Authorization" => "the Authorization header is malformed",
+        "Last-Event-ID" => "Last-Event-ID must be a place in the feed, as its events name it",
         "client_id" => "client_id is malformed",
         "code_challenge" => "code_challenge must be 43 base64url characters (S256)",
         "code_challenge_method" => "code_challenge_method must be S256",
@@ -164,7 +165,9 @@ fn malformed(name: &str) -> &'static str {
         "resource" => "resource must be an absolute URI without a fragment",
         "response_mode" => "response_mode must be query or form_post",
         "scope" => "scope is malformed",
+        "since" => "since must be a place in the feed: a whole number",
         "state" => "state is malformed or too long",
+        "wait" => "wait must be a number of seconds, at most 30",
         _ => "a parameter is malformed",
     }
 }

@@ -11,6 +11,6 @@ mod api;
 pub mod document;
 pub mod operations;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use api::{description, routes};

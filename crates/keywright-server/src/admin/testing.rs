@@ -17,10 +17,10 @@ use crate::config::Config;
 use crate::environment::{Environment, SystemEnvironment};
 
 /// A clock that tests set.
-pub(super) struct Clock(AtomicI64);
+pub(crate) struct Clock(AtomicI64);
 
 impl Clock {
-    pub(super) fn advance(&self, by: Duration) {
+    pub(crate) fn advance(&self, by: Duration) {
         self.0.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
     }
 }
@@ -36,14 +36,14 @@ impl Environment for Clock {
 }
 
 /// A server, its clock and an operator of the default tenant.
-pub(super) struct World {
-    pub(super) app: Arc<App>,
-    pub(super) clock: Arc<Clock>,
-    pub(super) operator: Operator,
+pub(crate) struct World {
+    pub(crate) app: Arc<App>,
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) operator: Operator,
 }
 
 impl World {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let text = "issuer = 'http://127.0.0.1:8080'\n\
                     [keys]\nmaster = 'a master key that is long enough for a test'";
         let config = Config::parse(text, Path::new("keywright.toml"), []).unwrap();
@@ -54,6 +54,6 @@ impl World {
     }
 }
 
-pub(super) fn metadata(document: &Value) -> ClientMetadata {
+pub(crate) fn metadata(document: &Value) -> ClientMetadata {
     ClientMetadata::parse(document.to_string().as_bytes()).unwrap()
 }

@@ -17,12 +17,17 @@ const PREFIX: &str = "KEYWRIGHT_";
 const FOREIGN: [&str; 3] = ["KEYWRIGHT_BIN", "KEYWRIGHT_CLIENT_SECRET", "KEYWRIGHT_TOKEN"];
 const FOREIGN_PREFIXES: [&str; 2] = ["KEYWRIGHT_CI_", "KEYWRIGHT_TEST_"];
 
+/// An inline table whose values are texts, in the order of the file.
+pub(super) type TextTable = Vec<(String, String)>;
+
 /// A value, not yet judged.
 #[derive(Clone, Debug)]
 enum Value {
     Boolean(bool),
     Integer(i64),
     List(Vec<String>),
+    /// Tables of texts.
+    Tables(Vec<TextTable>),
     Text(String),
     /// From the environment, which knows no kinds.
     Untyped(String),
@@ -235,6 +240,23 @@ impl Given<'_> {
         items.into_iter().map(parse).collect()
     }
 
+    /// A list of inline tables. The environment, which knows no tables, gives one text for each.
+    pub(super) fn tables<T>(
+        &self,
+        parse_table: impl Fn(&TextTable) -> Result<T, ValueError>,
+        parse_text: impl Fn(&str) -> Result<T, ValueError>,
+    ) -> Result<Vec<T>, ConfigError> {
+        match &self.value {
+            Value::Tables(tables) => {
+                let parse = |table| parse_table(table).map_err(|e| self.refuse(e.what, e.remedy));
+                tables.iter().map(parse).collect()
+            }
+            Value::Untyped(_) => self.list(parse_text),
+            Value::List(items) if items.is_empty() => Ok(Vec::new()),
+            _ => Err(self.refuse("not a list of tables", "write [ { kind = \"..\" } ]")),
+        }
+    }
+
     pub(super) fn parsed<T>(
         &self,
         parse: impl FnOnce(&str) -> Result<T, ValueError>,
@@ -257,12 +279,22 @@ fn convert(value: &DeValue<'_>) -> Option<Value> {
             Value::Integer(i64::from_str_radix(number.as_str(), number.radix()).ok()?)
         }
         DeValue::String(text) => Value::Text(text.to_string()),
+        DeValue::Array(items) if items.iter().any(|item| item.get_ref().is_table()) => {
+            let tables = items.iter().map(|item| convert_table(item.get_ref()));
+            Value::Tables(tables.collect::<Option<_>>()?)
+        }
         DeValue::Array(items) => {
             let text = |item: &DeValue<'_>| item.as_str().map(str::to_owned);
             Value::List(items.iter().map(|item| text(item.get_ref())).collect::<Option<_>>()?)
         }
         DeValue::Datetime(_) | DeValue::Float(_) | DeValue::Table(_) => return None,
     })
+}
+
+fn convert_table(value: &DeValue<'_>) -> Option<TextTable> {
+    let members = value.as_table()?.iter();
+    let text = |value: &DeValue<'_>| value.as_str().map(str::to_owned);
+    members.map(|(key, value)| Some((key.get_ref().to_string(), text(value.get_ref())?))).collect()
 }
 
 fn is_setting(variable: &str) -> bool {

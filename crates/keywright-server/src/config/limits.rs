@@ -27,6 +27,10 @@ pub struct LimitsConfig {
     pub login_failures_per_account: u32,
     /// Wrong passwords from one address in five minutes.
     pub login_failures_per_address: u32,
+    /// Validators that follow the revocation feed at the same time.
+    pub feed_followers: usize,
+    /// Those of them from one address.
+    pub feed_followers_per_address: usize,
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -90,6 +94,19 @@ pub(super) static SECTION: Section = Section {
             effect: Effect::Restart,
             what: "Wrong passwords from one address within five minutes before it must wait.",
         },
+        Setting {
+            name: "feed_followers",
+            fallback: Fallback::Integer(4_000),
+            effect: Effect::Restart,
+            what: "Streams and waiting polls of the revocation feed at the same time; the next one \
+                   gets 503. A poll that does not wait is always answered.",
+        },
+        Setting {
+            name: "feed_followers_per_address",
+            fallback: Fallback::Integer(400),
+            effect: Effect::Restart,
+            what: "Those of them from one address, so that nobody can take all places.",
+        },
     ],
     reserved: &[],
 };
@@ -110,5 +127,7 @@ pub(super) fn read(document: &Document) -> Result<LimitsConfig, ConfigError> {
         drain: given("drain").duration(SECOND)?,
         login_failures_per_account: given("login_failures_per_account").count(1, 1_000_000)?,
         login_failures_per_address: given("login_failures_per_address").count(1, 1_000_000)?,
+        feed_followers: given("feed_followers").count(1, 1_000_000)?,
+        feed_followers_per_address: given("feed_followers_per_address").count(1, 1_000_000)?,
     })
 }

@@ -18,6 +18,7 @@ mod limits;
 mod outbound;
 mod reference;
 mod reload;
+mod revocation;
 pub(crate) mod secret_ref;
 mod server;
 mod setting;
@@ -39,6 +40,7 @@ pub use self::limits::LimitsConfig;
 pub use self::outbound::OutboundConfig;
 pub use self::reference::reference;
 pub use self::reload::changes_needing_restart;
+pub use self::revocation::{RevocationConfig, SinkConfig};
 pub use self::secret_ref::SecretRef;
 pub use self::server::ServerConfig;
 pub use self::store::{StoreConfig, StoreUrl};
@@ -71,6 +73,8 @@ pub struct Config {
     pub tokens: TokensConfig,
     /// The audit log.
     pub audit: AuditConfig,
+    /// Where revocations are written beside the feed.
+    pub revocation: RevocationConfig,
     /// What the server may fetch.
     pub outbound: OutboundConfig,
     /// How much is too much.
@@ -117,6 +121,7 @@ impl Config {
             keys: keys::read(&document, &base, &store)?,
             tokens: tokens::read(&document)?,
             audit: audit::read(&document)?,
+            revocation: revocation::read(&document, &base)?,
             outbound: outbound::read(&document, &base)?,
             limits: limits::read(&document)?,
             telemetry: telemetry::read(&document)?,

@@ -11,6 +11,7 @@ pub fn changes_needing_restart(old: &Config, new: &Config) -> Vec<&'static str> 
         ("server.ops_listen", old.server.ops_listen != new.server.ops_listen),
         ("store.url", old.store != new.store),
         ("keys.master", old.keys.master != new.keys.master),
+        ("revocation.sinks", old.revocation.sinks != new.revocation.sinks),
         ("outbound.extra_ca", old.outbound.extra_ca != new.outbound.extra_ca),
         ("outbound.allow_addresses", old.outbound.allow_addresses != new.outbound.allow_addresses),
         ("limits.password_threads", was.password_threads != is.password_threads),
@@ -24,6 +25,11 @@ pub fn changes_needing_restart(old: &Config, new: &Config) -> Vec<&'static str> 
         (
             "limits.login_failures_per_address",
             was.login_failures_per_address != is.login_failures_per_address,
+        ),
+        ("limits.feed_followers", was.feed_followers != is.feed_followers),
+        (
+            "limits.feed_followers_per_address",
+            was.feed_followers_per_address != is.feed_followers_per_address,
         ),
         ("telemetry.log", old.telemetry.log != new.telemetry.log),
         ("telemetry.level", old.telemetry.level != new.telemetry.level),

@@ -1,7 +1,9 @@
 //! The table of all settings. What is read, what `init` writes and what the reference says all come
 //! from it.
 
-use super::{audit, keys, limits, outbound, server, store, telemetry, testing, tls, tokens};
+use super::{
+    audit, keys, limits, outbound, revocation, server, store, telemetry, testing, tls, tokens,
+};
 
 /// What holds when a setting is left out.
 #[derive(Clone, Copy, Debug)]
@@ -80,7 +82,7 @@ pub(super) static ROOT: Section = Section {
 };
 
 /// Every table of the file, in the order in which they are written.
-pub(super) static SECTIONS: [&Section; 11] = [
+pub(super) static SECTIONS: [&Section; 12] = [
     &ROOT,
     &server::SECTION,
     &tls::SECTION,
@@ -88,6 +90,7 @@ pub(super) static SECTIONS: [&Section; 11] = [
     &keys::SECTION,
     &tokens::SECTION,
     &audit::SECTION,
+    &revocation::SECTION,
     &outbound::SECTION,
     &limits::SECTION,
     &telemetry::SECTION,
@@ -95,7 +98,7 @@ pub(super) static SECTIONS: [&Section; 11] = [
 ];
 
 /// Tables that later versions will have.
-pub(super) const RESERVED_SECTIONS: [&str; 2] = ["registration", "revocation"];
+pub(super) const RESERVED_SECTIONS: [&str; 1] = ["registration"];
 
 /// Every setting with the table it stands in.
 pub(super) fn all() -> impl Iterator<Item = (&'static Section, &'static Setting)> {

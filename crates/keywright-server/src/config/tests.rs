@@ -102,6 +102,17 @@ fn errors_say_where_and_what_to_do() {
         ),
         ("[tls]\nacme = { domains = [] }", ":2: tls.acme is not built in this version"),
         ("[registration]\nregistration = \"open\"", "registration is not built"),
+        ("[revocation]\nsinks = [\"redis://h\"]", "not a list of tables"),
+        ("[revocation]\nsinks = [{ kind = \"kafka\" }]", "there is no sink \"kafka\""),
+        ("[revocation]\nsinks = [{ kind = \"redis\" }]", "a sink needs a url"),
+        ("[revocation]\nsinks = [{ url = \"redis://h\" }]", "a sink needs a kind"),
+        ("[revocation]\nsinks = [{ kind = \"redis\", url = 7 }]", "sinks cannot be a array"),
+        (
+            "[revocation]\nsinks = [{ kind = \"redis\", url = \"redis://h\", ttl = \"1\" }]",
+            "a sink has no ttl",
+        ),
+        ("[revocation]\nsinks = [{ kind = \"redis\", url = \"h:1\" }]", "not one of Redis"),
+        ("[revocation]\nsinks = [{ kind = \"redis\", url = \"rediss://h\" }]", "TLS"),
         ("tokens = 3", "tokens is a table; write [tokens]"),
         ("[tokens", ":1: this is not TOML"),
         ("issuer = 7", ":1: issuer: not a text; write it in quotation marks"),
@@ -148,6 +159,9 @@ fn their_neighbours_are_right() {
         "issuer = \"https://id.example.com\"\n[server]\nlisten = \"0.0.0.0:8080\"",
         "[tls]\ncertificate = \"a\"\nkey = \"b\"",
         "[keys]\nrotate_every = \"2s\"",
+        "[revocation]\nsinks = []",
+        "[revocation]\nsinks = [{ kind = \"redis\", url = \"redis://:p@127.0.0.1:6379/1\" }]",
+        "[revocation]\nsinks = [{ kind = \"redis\", url = \"file:redis.url\" }]",
         "[testing]",
         "tokens = { code_lifetime = \"5s\" }",
     ];
@@ -166,6 +180,7 @@ fn the_environment_lies_over_the_file() {
             ("KEYWRIGHT_TOKENS__ACCESS_LIFETIME", "3m"),
             ("KEYWRIGHT_SERVER__TRUSTED_PROXIES", "10.0.0.1, 10.1.0.0/16"),
             ("KEYWRIGHT_LIMITS__CONNECTIONS", "12"),
+            ("KEYWRIGHT_REVOCATION__SINKS", "redis://127.0.0.1:1, env:REDIS"),
             ("KEYWRIGHT_TLS__DEVELOPMENT", "true"),
             ("KEYWRIGHT_BIN", "/bin/keywright"),
             ("KEYWRIGHT_TEST_OUTPUT", "/tmp/x"),
@@ -180,6 +195,7 @@ fn the_environment_lies_over_the_file() {
     assert_eq!(config.tokens.access_lifetime, Duration::from_mins(3), "CONTRACT-5");
     assert_eq!(config.server.trusted_proxies.len(), 2);
     assert_eq!(config.limits.connections, 12);
+    assert_eq!(config.revocation.sinks.len(), 2);
     let folder = PathBuf::from("data/tls");
     let host = "id.example.test".to_owned();
     assert_eq!(config.tls, Some(TlsConfig::Development { folder, host }));
@@ -220,6 +236,12 @@ fn paths_start_at_the_file() {
 fn no_secret_is_printed() {
     let config = parse("[keys]\nmaster = \"hunter2hunter2\"\n").expect("a literal");
     assert!(!format!("{config:?}").contains("hunter2"), "{config:?}");
+    let sinks = |url| format!("[revocation]\nsinks = [{{ kind = \"redis\", url = \"{url}\" }}]\n");
+    let config = parse(&sinks("redis://:hunter2@h")).expect("an address");
+    assert!(!format!("{config:?}").contains("hunter2"), "{config:?}");
+    let message = error(&sinks("redis://:hunter2@h:port"));
+    assert!(!message.contains("hunter2"), "{message}");
+    let config = parse("[keys]\nmaster = \"hunter2hunter2\"\n").expect("a literal");
     let error = config.keys.master_secret().expect_err("too short").to_string();
     assert!(!error.contains("hunter2"), "{error}");
 }
@@ -256,6 +278,8 @@ fn what_a_restart_needs_is_what_the_table_says() {
          announce = \"1d\"\n[tokens]\naccess_lifetime = \"9m\"\n[limits]\npassword_threads = 99\n\
          password_queue = 1\nsession_lifetime = \"1h\"\nconnections = 1\nrequest_timeout = \"1s\"\n\
          drain = \"1s\"\nlogin_failures_per_account = 1\nlogin_failures_per_address = 1\n\
+         feed_followers = 1\nfeed_followers_per_address = 1\n[revocation]\n\
+         sinks = [{ kind = \"redis\", url = \"redis://127.0.0.1\" }]\n\
          [outbound]\nextra_ca = [\"a\"]\nallow_addresses = [\"::1\"]\n\
          [telemetry]\nlog = \"json\"\nlevel = \"debug\"\n",
     );

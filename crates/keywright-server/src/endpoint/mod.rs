@@ -7,6 +7,7 @@ pub mod documents;
 pub mod form;
 pub mod introspect;
 pub mod response;
+pub mod revocations;
 pub mod revoke;
 pub mod token;
 pub mod userinfo;
@@ -31,6 +32,7 @@ pub fn routes() -> Router {
         .route("/token", post(token::token))
         .route("/introspect", post(introspect::introspect))
         .route("/revoke", post(revoke::revoke))
+        .route("/revocations", get(revocations::revocations))
         .route("/userinfo", get_and_post(userinfo::userinfo))
         .merge(interaction::routes())
         .merge(crate::admin::routes())
@@ -39,11 +41,12 @@ pub fn routes() -> Router {
 
 /// A name for metrics: never more than there are endpoints.
 pub fn label(path: &str) -> &'static str {
-    const KNOWN: [&str; 12] = [
+    const KNOWN: [&str; 13] = [
         "/token",
         "/authorize",
         "/introspect",
         "/revoke",
+        "/revocations",
         "/userinfo",
         "/jwks",
         "/login",

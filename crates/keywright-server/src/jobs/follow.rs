@@ -53,6 +53,7 @@ pub(super) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         }
         let lag = failing_since.map(|since| follower.app.now().since(since));
         follower.app.metrics.revocation_lag(lag.unwrap_or_default());
+        follower.app.metrics.feed.followers(follower.app.feeds.followers());
         let store = &follower.app.store;
         let period = if store.tells_of_changes() { PERIOD_WHERE_TOLD } else { PERIOD };
         tokio::select! {
@@ -66,10 +67,12 @@ pub(super) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
 
 impl Follower {
     async fn step(&mut self) -> Result<(), ServerFault> {
+        let asked_at = self.app.now();
         let heads = self.app.store.log_heads().await?;
         if heads != self.app.followed() {
             self.app.follow().await?;
         }
+        self.app.feeds.is_current(asked_at);
         let followed = self.app.followed();
         let now = self.app.now();
         let due = now >= self.reported_at.plus(REPORT_EVERY) || now < self.reported_at;

@@ -2,6 +2,7 @@
 
 mod follow;
 mod housekeeping;
+mod redis_sink;
 
 use std::sync::Arc;
 
@@ -9,12 +10,23 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::app::App;
+use crate::config::{Config, ConfigError};
 
 pub use follow::machine_name;
+pub use redis_sink::RedisSink;
+
+/// The sinks of revocations that are configured; nothing is connected yet.
+pub fn sinks(config: &Config) -> Result<Vec<RedisSink>, ConfigError> {
+    let sinks = config.revocation.sinks.iter().zip(1..);
+    sinks.map(|(sink, number)| RedisSink::open(sink, number)).collect()
+}
 
 /// Starts every job; they end when `stop` says so.
-pub fn start(app: &Arc<App>, stop: &watch::Receiver<bool>) -> JoinSet<()> {
+pub fn start(app: &Arc<App>, sinks: Vec<RedisSink>, stop: &watch::Receiver<bool>) -> JoinSet<()> {
     let mut jobs = JoinSet::new();
+    for sink in sinks {
+        jobs.spawn(sink.run(Arc::clone(app), stop.clone()));
+    }
     jobs.spawn(follow::run(Arc::clone(app), stop.clone()));
     jobs.spawn(housekeeping::run(Arc::clone(app), stop.clone()));
     jobs

@@ -1,9 +1,16 @@
 //! "Is this access token good?", as any API would answer it: RFC 9068 §4 and RFC 6750 §3.
 //!
-//! Keys come from the issuer over HTTP. What is revoked is looked up in the memory of the server
-//! that runs in the same process: a revoked token is dead at once, and no call is made.
+//! Keys come from the issuer over HTTP, and so does what is revoked: the API follows the issuer's
+//! feed, and looks a token up in what it has heard. No request of a caller costs a request to the
+//! issuer, and a revoked token is refused within a second.
+//!
+//! **Policy.** When the feed was not heard for longer than [`LAG_MAX`], nobody is let in: 503 with
+//! `Retry-After`. This API rather refuses good tokens for a while than accepts a revoked one. An
+//! API that would rather serve than refuse raises the bound: what it risks is that a revoked token
+//! works for that much longer, at most to its expiry.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -11,19 +18,23 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use keywright_jose::JwsError;
 use keywright_protocol::claims::access_token::{AccessClaims, AccessTokenError, TYP};
 use keywright_protocol::client::metadata::SIGNING_ALGORITHMS;
-use keywright_protocol::id::TenantId;
-use keywright_server::App;
+use keywright_server::environment::SharedEnvironment;
 use serde_json::json;
 
-use crate::peer::KeyCache;
+use crate::peer::{FeedFollower, KeyCache, Standing};
+
+/// How old the knowledge of revocations may be: two signs of life of the feed.
+const LAG_MAX: Duration = Duration::from_secs(10);
 
 /// Checks the tokens of one API.
 pub(super) struct Guard {
-    pub(super) app: Arc<App>,
+    pub(super) environment: SharedEnvironment,
     pub(super) issuer: String,
     /// The API's identifier: what must stand in `aud`.
     pub(super) resource: String,
     pub(super) keys: Arc<KeyCache>,
+    /// What is revoked.
+    pub(super) feed: Arc<FeedFollower>,
 }
 
 /// Why a request is not let in.
@@ -33,6 +44,8 @@ pub(super) enum Denied {
     Anonymous,
     /// More than one way of sending a token, or none that is known.
     Malformed,
+    /// Whether the token is revoked is not known: see the policy above.
+    Outdated,
     /// The token is good, and not for this.
     Scope(&'static str),
     /// The token is not good.
@@ -53,7 +66,7 @@ impl Guard {
     }
 
     async fn verify(&self, token: &str) -> Result<AccessClaims, Denied> {
-        let now = self.app.now();
+        let now = self.environment.now();
         let verified = self.keys.verify(token, &SIGNING_ALGORITHMS, now).await;
         let verified = verified.map_err(|_| Denied::Unavailable)?.map_err(refusal)?;
         // RFC 9068 §4: an ID token is signed with the same keys.
@@ -67,11 +80,11 @@ impl Guard {
             return Err(Denied::Token(AccessTokenError::Audience));
         }
         let facts = claims.facts(verified.header.kid.as_deref());
-        let tenant = TenantId::default_tenant();
-        if self.app.with_revocations(|set| set.revokes(&tenant, &facts)) {
-            return Err(Denied::Token(AccessTokenError::Revoked));
+        match self.feed.standing(&facts, LAG_MAX) {
+            Standing::Alive => Ok(claims),
+            Standing::Revoked => Err(Denied::Token(AccessTokenError::Revoked)),
+            Standing::Unknown => Err(Denied::Outdated),
         }
-        Ok(claims)
     }
 
     /// The answer to a request that is not let in, RFC 6750 §3 and RFC 9728 §5.1.
@@ -89,7 +102,7 @@ impl Guard {
             "error_description": description });
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
-        if denied == Denied::Unavailable {
+        if matches!(denied, Denied::Outdated | Denied::Unavailable) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         } else if let Ok(challenge) = HeaderValue::from_str(&challenge) {
             headers.insert(header::WWW_AUTHENTICATE, challenge);
@@ -107,6 +120,11 @@ impl Denied {
                 StatusCode::BAD_REQUEST,
                 Some("invalid_request"),
                 "send one access token, as Authorization: Bearer",
+            ),
+            Self::Outdated => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                Some("temporarily_unavailable"),
+                "the issuer has not said lately what is revoked",
             ),
             Self::Scope(_) => (
                 StatusCode::FORBIDDEN,
@@ -180,6 +198,7 @@ mod tests {
             (Denied::Malformed, 400, Some("invalid_request")),
             (Denied::Scope("a"), 403, Some("insufficient_scope")),
             (Denied::Token(AccessTokenError::Expired), 401, Some("invalid_token")),
+            (Denied::Outdated, 503, Some("temporarily_unavailable")),
             (Denied::Unavailable, 503, Some("temporarily_unavailable")),
         ] {
             let (found, error, description) = denied.parts();

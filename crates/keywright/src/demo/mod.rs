@@ -16,6 +16,7 @@ use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use keywright_server::start;
 use keywright_server::{App, Config, telemetry};
@@ -30,10 +31,12 @@ use self::seed::Inhabitants;
 use self::sign_in::SignIn;
 use self::story::Story;
 use crate::cli::Failure;
-use crate::peer::{Http, KeyCache, Metadata};
+use crate::peer::{FeedFollower, Http, KeyCache, Metadata};
 
 const SERVER_PORT: u16 = 8080;
 const API_PORT: u16 = 9001;
+/// How long the sample API waits at its start for word of what is revoked.
+const FEED_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What `keywright demo` is told.
 #[derive(Debug, clap::Args)]
@@ -80,11 +83,13 @@ async fn tell(app: &Arc<App>, home: &Home, notes: &mut Notes) -> Result<SampleAp
     let metadata = Metadata::load(&http, &issuer).await?;
     let Inhabitants { machine, password, web } = people;
     let keys = Arc::new(KeyCache::new(http.clone(), metadata.jwks_uri.clone()));
+    let feed = follow_feed(app, &http, &metadata, &keys)?;
     let guard = Guard {
-        app: Arc::clone(app),
+        environment: Arc::clone(&app.environment),
         issuer: metadata.issuer.clone(),
         resource: api_url.clone(),
         keys: Arc::clone(&keys),
+        feed: Arc::clone(&feed),
     };
     let sign_in = SignIn {
         app: Arc::clone(app),
@@ -95,7 +100,11 @@ async fn tell(app: &Arc<App>, home: &Home, notes: &mut Notes) -> Result<SampleAp
         keys,
         pending: Mutex::new(Vec::new()),
     };
-    let sample = SampleApi::start(listener, Api::new(guard, sign_in))?;
+    let following = tokio::spawn(Arc::clone(&feed).run());
+    let sample = SampleApi::start(listener, Api::new(guard, sign_in), following)?;
+    tokio::time::timeout(FEED_PATIENCE, feed.heard_everything())
+        .await
+        .map_err(|_| Failure::refused("the revocation feed of the server is not heard"))?;
     let token = story::obtain_token(&http, &metadata, &machine).await?;
     story::call_api(&http, &api_url, &token).await?;
     let story = Story {
@@ -111,6 +120,19 @@ async fn tell(app: &Arc<App>, home: &Home, notes: &mut Notes) -> Result<SampleAp
     };
     std::io::stdout().write_all(story.tell().as_bytes())?;
     Ok(sample)
+}
+
+/// What tells the sample API which tokens are revoked.
+fn follow_feed(
+    app: &App,
+    http: &Http,
+    metadata: &Metadata,
+    keys: &Arc<KeyCache>,
+) -> Result<Arc<FeedFollower>, Failure> {
+    let url = metadata.revocations_endpoint.clone();
+    let url = url.ok_or_else(|| Failure::refused("the server has no revocation feed"))?;
+    let environment = Arc::clone(&app.environment);
+    Ok(FeedFollower::new(http.clone(), url, &metadata.issuer, Arc::clone(keys), environment))
 }
 
 /// The configuration of a demo: nothing of the machine's own takes part.
@@ -141,22 +163,28 @@ fn bind(preferred: u16) -> std::io::Result<TcpListener> {
 struct SampleApi {
     stop: oneshot::Sender<()>,
     served: JoinHandle<std::io::Result<()>>,
+    following: JoinHandle<()>,
 }
 
 impl SampleApi {
-    fn start(listener: TcpListener, api: Arc<Api>) -> std::io::Result<Self> {
+    fn start(
+        listener: TcpListener,
+        api: Arc<Api>,
+        following: JoinHandle<()>,
+    ) -> std::io::Result<Self> {
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let (stop, stopped) = oneshot::channel();
         let serving = axum::serve(listener, api.router())
             .with_graceful_shutdown(async { drop(stopped.await) });
-        Ok(Self { stop, served: tokio::spawn(async { serving.await }) })
+        Ok(Self { stop, served: tokio::spawn(async { serving.await }), following })
     }
 
     async fn stop(self) {
         drop(self.stop);
+        self.following.abort();
         // A browser may keep its connection open for ever.
-        let patience = std::time::Duration::from_secs(1);
+        let patience = Duration::from_secs(1);
         let _ended = tokio::time::timeout(patience, self.served).await;
     }
 }

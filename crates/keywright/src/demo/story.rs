@@ -162,6 +162,7 @@ mod tests {
             authorization_endpoint: None,
             jwks_uri: String::new(),
             token_endpoint: String::new(),
+            revocations_endpoint: None,
         };
         let story = Story {
             metadata: &metadata,

@@ -9,6 +9,7 @@ use ::http::{HeaderMap, Method, Request, StatusCode, Uri, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
@@ -34,6 +35,13 @@ pub(crate) struct Http {
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) body: Bytes,
+}
+
+/// A response whose body is still coming.
+#[derive(Debug)]
+pub(crate) struct Coming {
+    pub(crate) status: StatusCode,
+    body: UnsyncBoxBody<Bytes, HttpError>,
 }
 
 /// Why there is no answer.
@@ -94,20 +102,50 @@ impl Http {
         tokio::time::timeout(PATIENCE, exchange).await.map_err(timeout)?
     }
 
+    /// Asks for what has no end, such as a stream of events.
+    pub(crate) async fn open(&self, url: &str, headers: HeaderMap) -> Result<Coming, HttpError> {
+        let mut request = Request::new(Full::new(Bytes::new()));
+        *request.uri_mut() = parse_address(url)?;
+        *request.headers_mut() = headers;
+        let timeout = |_| HttpError::Unreachable(format!("{url} does not answer"));
+        tokio::time::timeout(PATIENCE, self.begin(request, url)).await.map_err(timeout)?
+    }
+
     async fn exchange(
         &self,
         request: Request<Full<Bytes>>,
         url: &str,
     ) -> Result<Answer, HttpError> {
-        let broken = |why: &dyn fmt::Display| HttpError::Unreachable(format!("{url}: {why}"));
+        let Coming { status, body } = self.begin(request, url).await?;
+        let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
+        let body = body.map_err(|why| HttpError::Unreachable(format!("{url}: {why}")))?;
+        Ok(Answer { status, body: body.to_bytes() })
+    }
+
+    async fn begin(&self, request: Request<Full<Bytes>>, url: &str) -> Result<Coming, HttpError> {
         let response = self.client.request(request).await.map_err(|error| {
             let why = if error.is_connect() { "nobody listens there" } else { "connection lost" };
-            broken(&why)
+            HttpError::Unreachable(format!("{url}: {why}"))
         })?;
         let status = response.status();
-        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
-        let body = body.map_err(|why| broken(&why))?.to_bytes();
-        Ok(Answer { status, body })
+        let url = url.to_owned();
+        let broken = move |why| HttpError::Unreachable(format!("{url}: {why}"));
+        Ok(Coming { status, body: response.into_body().map_err(broken).boxed_unsync() })
+    }
+}
+
+impl Coming {
+    /// The next piece of the body; nothing at its end.
+    pub(crate) async fn next(&mut self, within: Duration) -> Result<Option<Bytes>, HttpError> {
+        let silence = |_| HttpError::Unreachable("nothing is heard any more".to_owned());
+        loop {
+            let frame = tokio::time::timeout(within, self.body.frame()).await.map_err(silence)?;
+            let Some(frame) = frame.transpose()? else { return Ok(None) };
+            // Anything else is a trailer.
+            if let Ok(piece) = frame.into_data() {
+                return Ok(Some(piece));
+            }
+        }
     }
 }
 

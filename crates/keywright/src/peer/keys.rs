@@ -32,6 +32,13 @@ impl KeyCache {
         Self { http, jwks_uri, fetched: Mutex::new(None) }
     }
 
+    /// A cache that holds keys already.
+    #[cfg(test)]
+    pub(super) fn knowing(http: Http, set: &JwkSet, at: Timestamp) -> Self {
+        let fetched = Fetched { keys: Arc::new(VerifyingKeys::new(set)), at };
+        Self { fetched: Mutex::new(Some(fetched)), ..Self::new(http, String::new()) }
+    }
+
     /// Verifies a token; asks for the keys again if none of those known fits it.
     pub(crate) async fn verify(
         &self,
@@ -39,9 +46,29 @@ impl KeyCache {
         allowed: &[Algorithm],
         now: Timestamp,
     ) -> Result<Result<VerifiedJws, JwsError>, HttpError> {
-        let verify = |keys: &VerifyingKeys| UnverifiedJws::parse(token)?.verify(keys, allowed);
+        self.verify_parsed(|| UnverifiedJws::parse(token), allowed, now).await
+    }
+
+    /// As [`Self::verify`], for what may be larger than a token.
+    pub(crate) async fn verify_document(
+        &self,
+        document: &str,
+        len_max: usize,
+        allowed: &[Algorithm],
+        now: Timestamp,
+    ) -> Result<Result<VerifiedJws, JwsError>, HttpError> {
+        self.verify_parsed(|| UnverifiedJws::parse_document(document, len_max), allowed, now).await
+    }
+
+    async fn verify_parsed<'a>(
+        &self,
+        parse: impl Fn() -> Result<UnverifiedJws<'a>, JwsError>,
+        allowed: &[Algorithm],
+        now: Timestamp,
+    ) -> Result<Result<VerifiedJws, JwsError>, HttpError> {
+        let verify = |keys: &VerifyingKeys| parse()?.verify(keys, allowed);
         // What cannot be a token is not worth a question.
-        if let Err(malformed) = UnverifiedJws::parse(token) {
+        if let Err(malformed) = parse() {
             return Ok(Err(malformed));
         }
         match verify(&*self.keys(now, Duration::MAX).await?) {

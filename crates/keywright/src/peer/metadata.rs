@@ -46,6 +46,7 @@ pub(crate) struct Metadata {
     pub(crate) authorization_endpoint: Option<String>,
     pub(crate) jwks_uri: String,
     pub(crate) token_endpoint: String,
+    pub(crate) revocations_endpoint: Option<String>,
 }
 
 impl Metadata {
