@@ -86,7 +86,7 @@ async fn measure(
         for runner in runners.iter_mut() {
             let label = format!("{round}/{rounds} {}", runner.target.name);
             let slice = runner.slice(plan, plan.rate, label, interrupt).await?;
-            runner.measured.add(slice);
+            runner.measured.add(&slice);
             if interrupt.is_over() {
                 return Ok(());
             }
@@ -113,13 +113,13 @@ async fn ramp_up(
             if interrupt.is_over() {
                 // Half a step proves nothing, unless it is all there is.
                 if runner.steps.is_empty() {
-                    runner.measured = Measured::of(rate, slice);
+                    runner.measured = Measured::of(rate, &slice);
                 }
                 return Ok(());
             }
             let verdict = ramp::judge(&slice, max_p99);
             ramp.record(verdict);
-            runner.note(Measured::of(rate, slice), verdict);
+            runner.note(Measured::of(rate, &slice), verdict);
             still.push((runner, ramp));
         }
         climbing = still;

@@ -123,13 +123,13 @@ impl Measured {
         Self { rate, tally: Tally::new(), due: 0, took: Duration::ZERO, rounds: 0 }
     }
 
-    pub(super) fn of(rate: NonZeroU32, slice: Slice) -> Self {
+    pub(super) fn of(rate: NonZeroU32, slice: &Slice) -> Self {
         let mut measured = Self::nothing(rate);
         measured.add(slice);
         measured
     }
 
-    pub(super) fn add(&mut self, slice: Slice) {
+    pub(super) fn add(&mut self, slice: &Slice) {
         self.tally.add(&slice.tally);
         self.due += slice.due;
         self.took += slice.took;
@@ -309,7 +309,7 @@ pub(super) mod samples {
             resource: None,
             refresh_tokens: Vec::new(),
         };
-        Report::new(&plan(), &target, &Measured::of(plan().rate, slice))
+        Report::new(&plan(), &target, &Measured::of(plan().rate, &slice))
     }
 
     /// A search of three steps.
@@ -388,7 +388,7 @@ mod tests {
             };
             tally.record(at, Ok(()));
             let took = Duration::from_millis(500);
-            measured.add(Slice { tally, due: 1, took, overtime: Duration::ZERO });
+            measured.add(&Slice { tally, due: 1, took, overtime: Duration::ZERO });
         }
         assert!((measured.achieved() - 2.0).abs() < 1e-9);
         assert_eq!((measured.due, measured.rounds), (2, 2));

@@ -143,7 +143,7 @@ impl Code {
         visit.pages_left = visit.pages_left.checked_sub(1).ok_or(LOOP)?;
         let cookies = self.with_jar(visit.browser, |jar| jar.header(to.path()))?;
         visit.at = to.clone();
-        Ok(Next::Send(Shot::new(step, visit::get(to, cookies)).lend(Lease::Visit(visit))))
+        Ok(Next::Send(Box::new(Shot::new(step, visit::get(to, cookies)).lend(Lease::Visit(visit)))))
     }
 
     fn submit(
@@ -157,7 +157,7 @@ impl Code {
         let cookies = self.with_jar(visit.browser, |jar| jar.header(to.path()))?;
         let request = visit::post(to.clone(), cookies, &form.pairs);
         visit.at = to;
-        Ok(Next::Send(Shot::new(step, request).lend(Lease::Visit(visit))))
+        Ok(Next::Send(Box::new(Shot::new(step, request).lend(Lease::Visit(visit)))))
     }
 
     /// A redirect: on to the next page, or back to the client.
@@ -195,7 +195,9 @@ impl Code {
             ("code_verifier", visit.verifier.expose()),
         ]);
         visit.stage = Stage::Redeeming;
-        Ok(Next::Send(Shot::new("redeem", self.desk.post(&form)).lend(Lease::Visit(visit))))
+        Ok(Next::Send(Box::new(
+            Shot::new("redeem", self.desk.post(&form)).lend(Lease::Visit(visit)),
+        )))
     }
 
     /// A page: the one that asks who is there, or the one that asks for consent.
@@ -246,7 +248,7 @@ impl Scenario for Code {
             stage: Stage::Browsing,
         });
         match self.open("authorize", visit, to)? {
-            Next::Send(shot) => Ok(shot),
+            Next::Send(shot) => Ok(*shot),
             Next::Done | Next::Issued(_) => Err(LOOP),
         }
     }

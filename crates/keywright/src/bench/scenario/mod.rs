@@ -107,7 +107,7 @@ pub(super) enum Next {
     /// The turn is over, and these are its tokens.
     Issued(TokenAnswer),
     /// The turn needs another request.
-    Send(Shot),
+    Send(Box<Shot>),
 }
 
 /// What only one request may use at a time.
