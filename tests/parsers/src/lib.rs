@@ -1,9 +1,9 @@
 //! What must hold of every parser, whatever it is given.
 //!
-//! Each function takes bytes that a stranger could send, gives them to one parser, and asserts what
-//! is true of anything accepted: it reads the same when written again, it keeps the bounds, it is not
-//! more than was allowed. The same functions are the bodies of the fuzz targets in `fuzz/` and of the
-//! property tests here, which start from the same examples in `fuzz/corpus/`.
+//! Each function takes bytes that a stranger could send, gives them to one parser, and asserts
+//! what is true of anything accepted: it reads the same when written again, it keeps the bounds,
+//! it is not more than was allowed. The same functions are the bodies of the fuzz targets in
+//! `fuzz/` and of the property tests here, which start from the same examples in `fuzz/corpus/`.
 //!
 //! **Architecture invariant:** only what the crates publish for the server is used; no parser is
 //! made public for its test.

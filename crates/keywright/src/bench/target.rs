@@ -249,7 +249,8 @@ mod tests {
         let toml = "[[target]]\nname = \"one\"\nissuer = \"https://a.example\"\nclient_id = \"c\"\n\
             client_secret = \"s\"\n\n[[target]]\nissuer = \"https://b.example\"\nscope = \"x\"\n";
         let json = r#"{ "target": [
-            { "name": "one", "issuer": "https://a.example", "client_id": "c", "client_secret": "s" },
+            { "name": "one", "issuer": "https://a.example", "client_id": "c",
+              "client_secret": "s" },
             { "issuer": "https://b.example", "scope": "x" } ] }"#;
         for content in [toml, json] {
             let file = file(content);

@@ -106,7 +106,7 @@ impl Code {
         })
     }
 
-    /// Signs every browser in by one flow each, so that no password is checked while it is measured.
+    /// Signs every browser in by one flow each: no password is checked while it is measured.
     pub(super) async fn sign_in(ground: &Ground<'_>) -> Result<Self, Stop> {
         let code = Self::new(ground, Purpose::Flow)?;
         for (turn, _) in (0..).zip(&code.browsers) {
@@ -263,5 +263,152 @@ impl Scenario for Code {
             Some(location) => self.follow(visit, location),
             None => self.fill_in(visit, answer),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::discovery::{ClientAuth, Endpoints};
+    use crate::bench::http::Http;
+    use crate::bench::plan::Credentials;
+    use ::http::header::{COOKIE, LOCATION, SET_COOKIE};
+    use ::http::{HeaderValue, StatusCode};
+    use std::sync::Arc;
+
+    const LOGIN: &str = r#"<form id="login-form" action="/login"><input name="csrf" value="t">
+        <input name="username"><input name="password"></form>"#;
+    const CONSENT: &str = r#"<form id="consent-form" action="/consent">
+        <button id="consent-allow" name="decision" value="allow"></form>"#;
+
+    fn code() -> Code {
+        let endpoints = Endpoints {
+            metadata: Uri::default(),
+            authorization: Some(Uri::from_static("https://a.example/authorize")),
+            token: Some(Uri::from_static("https://a.example/token")),
+            introspection: None,
+            jwks: None,
+            revocation: None,
+            client_auth: ClientAuth::Basic,
+        };
+        let client = Credentials::new(Some("c".to_owned()), None).unwrap();
+        let person = Person {
+            username: "alice".to_owned(),
+            password: Arc::new(Secret::new("sesame".to_owned())),
+            redirect_uri: "https://c.example/cb".to_owned(),
+        };
+        let ground = Ground {
+            http: &Http::new(1, None).unwrap(),
+            endpoints: &endpoints,
+            client: client.as_ref(),
+            person: Some(&person),
+            scope: None,
+            resource: None,
+            connections: 1,
+        };
+        Code::new(&ground, Purpose::Flow).ok().unwrap()
+    }
+
+    fn page(text: &str) -> Answer {
+        Answer::of(StatusCode::OK, text)
+    }
+
+    fn redirect(to: &str) -> Answer {
+        let mut answer = Answer::of(StatusCode::SEE_OTHER, "");
+        answer.headers.insert(LOCATION, HeaderValue::from_str(to).unwrap());
+        answer.headers.insert(SET_COOKIE, HeaderValue::from_static("s=1; Path=/"));
+        answer
+    }
+
+    /// Where the client gets its code, with the state of the flow.
+    fn back(shot: &Shot) -> Answer {
+        redirect(&format!("https://c.example/cb?code=x&state={}", visit(shot).state))
+    }
+
+    fn visit(shot: &Shot) -> &Visit {
+        match &shot.lease {
+            Lease::Visit(visit) => visit,
+            Lease::Nothing | Lease::Token(_) => panic!("every shot is of a flow"),
+        }
+    }
+
+    /// Gives an answer; what is sent next.
+    fn answer(code: &Code, shot: Shot, answer: &Answer) -> Result<Shot, Failure> {
+        match code.judge(0, shot.lease, answer)? {
+            Next::Send(next) => Ok(*next),
+            Next::Done | Next::Issued(_) => panic!("the flow is not over"),
+        }
+    }
+
+    #[test]
+    fn a_flow_goes_through_its_pages_to_the_tokens() {
+        let code = code();
+        let mut shot = code.shot(0).unwrap();
+        let query = shot.request.uri().query().unwrap().to_owned();
+        for part in ["response_type=code", "code_challenge_method=S256", "&code_challenge="] {
+            assert!(query.contains(part), "RFC7636-4.3: {query}");
+        }
+        let mut steps = vec![shot.step];
+        for page in [redirect("/login?flow=f"), page(LOGIN), redirect("/consent"), page(CONSENT)] {
+            shot = answer(&code, shot, &page).unwrap();
+            steps.push(shot.step);
+        }
+        assert_eq!(shot.request.headers().get(COOKIE).unwrap(), "s=1");
+        let back = back(&shot);
+        shot = answer(&code, shot, &back).unwrap();
+        steps.push(shot.step);
+        let want = ["authorize", "redirect", "sign-in", "redirect", "consent", "redeem"];
+        assert_eq!(steps, want);
+        assert!(shot.request.headers().get(COOKIE).is_none(), "the client is no browser");
+        let tokens = page(r#"{"access_token":"t","refresh_token":"r"}"#);
+        let Ok(Next::Issued(tokens)) = code.judge(0, shot.lease, &tokens) else {
+            panic!("the tokens are the end")
+        };
+        assert_eq!(tokens.refresh_token.as_deref(), Some("r"));
+    }
+
+    #[test]
+    fn what_is_not_the_answer_ends_the_flow() {
+        let code = code();
+        let error = Answer::of(
+            StatusCode::BAD_REQUEST,
+            r#"<main id="error" data-error="invalid_request">"#,
+        );
+        for (given, want) in [
+            (redirect("https://c.example/cb?code=x&state=other"), "malformed answer: state"),
+            (redirect("https://c.example/cb?error=access_denied"), "302 access_denied"),
+            (
+                redirect("https://evil.example/cb?code=x"),
+                "malformed answer: a redirect to somebody else",
+            ),
+            (error, "400 invalid_request"),
+            (page("<p>hello"), "malformed answer: a page without a form that is known"),
+            (Answer::of(StatusCode::SERVICE_UNAVAILABLE, ""), "503"),
+        ] {
+            let shot = code.shot(0).unwrap();
+            let failure = answer(&code, shot, &given).err().unwrap();
+            assert_eq!(failure.to_string(), want);
+        }
+    }
+
+    #[test]
+    fn neither_a_wrong_password_nor_a_loop_goes_on_for_ever() {
+        let code = code();
+        let again = answer(&code, code.shot(0).unwrap(), &page(LOGIN)).unwrap();
+        assert_eq!(answer(&code, again, &page(LOGIN)).err(), Some(Failure::SignIn));
+        let mut shot = code.shot(0).unwrap();
+        let ended = (0..100).find_map(|_| {
+            let given = redirect("/round");
+            let lease = std::mem::replace(&mut shot.lease, Lease::Nothing);
+            match code.judge(0, lease, &given) {
+                Ok(Next::Send(next)) => {
+                    shot = *next;
+                    None
+                }
+                Ok(_) => panic!("a redirect is not the end"),
+                Err(why) => Some(why),
+            }
+        });
+        assert_eq!(ended, Some(LOOP));
     }
 }
