@@ -105,7 +105,7 @@ impl Drawing {
         let level = plot.y.at(bound.log10());
         self.line("bound", (LEFT, level), (RIGHT, level));
         let text = format!("bound of p99: {bound} ms");
-        self.text_at((RIGHT - 6.0, level - 6.0), "bound end", &text);
+        self.text_at((LEFT + 6.0, level - 6.0), "bound", &text);
         for (at, ramp) in ramps {
             let steps = last_of_each_rate(&ramp.steps);
             let place = |step: &Step, us| (plot.x.at(step.offered), plot.y.at(ms(us).log10()));
