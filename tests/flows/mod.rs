@@ -3,6 +3,7 @@
 mod administration;
 mod audit;
 mod authorization_code;
+mod bench;
 mod client_credentials;
 mod commands;
 mod consent;

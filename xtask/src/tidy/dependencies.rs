@@ -29,6 +29,8 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("keywright-benches", &["keywright-jose"]),
     // Black box: it knows only what an outsider knows.
     ("keywright-tests", &[]),
+    // What must hold of every parser, as fuzzing and its own tests see them.
+    ("keywright-parsers", &["keywright-jose", "keywright-protocol", "keywright-server"]),
     ("xtask", &[]),
 ];
 

@@ -13,6 +13,7 @@ use super::plan::{Issuer, parse_endpoint};
 #[derive(Debug)]
 pub(super) struct Endpoints {
     pub(super) metadata: Uri,
+    pub(super) authorization: Option<Uri>,
     pub(super) token: Option<Uri>,
     pub(super) introspection: Option<Uri>,
     pub(super) jwks: Option<Uri>,
@@ -30,6 +31,7 @@ pub(super) enum ClientAuth {
 #[derive(Deserialize)]
 struct Document {
     issuer: String,
+    authorization_endpoint: Option<String>,
     token_endpoint: Option<String>,
     introspection_endpoint: Option<String>,
     jwks_uri: Option<String>,
@@ -65,6 +67,7 @@ impl Endpoints {
         };
         Ok(Self {
             metadata,
+            authorization: endpoint(document.authorization_endpoint)?,
             token: endpoint(document.token_endpoint)?,
             introspection: endpoint(document.introspection_endpoint)?,
             jwks: endpoint(document.jwks_uri)?,
@@ -101,8 +104,7 @@ mod tests {
 
     fn parse(json: &str) -> anyhow::Result<Endpoints> {
         let issuer = "https://a.example".parse().unwrap();
-        let body = Bytes::copy_from_slice(json.as_bytes());
-        Endpoints::parse(&issuer, Uri::default(), &Answer { status: StatusCode::OK, body })
+        Endpoints::parse(&issuer, Uri::default(), &Answer::of(StatusCode::OK, json))
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
+use ::http::header::{HeaderMap, LOCATION};
 use ::http::{Request, StatusCode};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -28,6 +29,7 @@ pub(super) struct Http {
 /// A whole response.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
 }
 
@@ -38,12 +40,16 @@ pub(super) enum Failure {
     Connect,
     /// Every refresh family is dead or in flight.
     Exhausted,
+    /// It fell due, and the run was ended before it could be sent.
+    Interrupted,
     /// A good status, but not the answer that it promises.
     Malformed(&'static str),
     /// All connections were busy until its time was over; it was never sent.
     Overdue,
     /// A status that means refusal, with the OAuth error code if there was one.
     Refused(u16, Option<String>),
+    /// The sign-in page came back: the user name or the password is wrong.
+    SignIn,
     /// Sent, but not answered in time.
     Timeout,
     /// The connection broke.
@@ -55,10 +61,12 @@ impl fmt::Display for Failure {
         match self {
             Self::Connect => f.write_str("no connection"),
             Self::Exhausted => f.write_str("no refresh family left"),
+            Self::Interrupted => f.write_str("not sent: interrupted"),
             Self::Malformed(what) => write!(f, "malformed answer: {what}"),
             Self::Overdue => f.write_str("not sent: all connections busy"),
             Self::Refused(status, Some(code)) => write!(f, "{status} {code}"),
             Self::Refused(status, None) => write!(f, "{status}"),
+            Self::SignIn => f.write_str("the sign-in was refused"),
             Self::Timeout => f.write_str("timeout"),
             Self::Transport => f.write_str("connection lost"),
         }
@@ -84,22 +92,40 @@ impl Http {
         Ok(Self { client })
     }
 
+    /// One request, answered within [`TIMEOUT`].
     pub(super) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer, Failure> {
-        tokio::time::timeout(TIMEOUT, self.exchange(request)).await.unwrap_or(Err(Failure::Timeout))
+        self.send_within(TIMEOUT, request).await
+    }
+
+    /// One request of several that have a time in common.
+    pub(super) async fn send_within(
+        &self,
+        patience: Duration,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Answer, Failure> {
+        let answered = tokio::time::timeout(patience, self.exchange(request)).await;
+        answered.unwrap_or(Err(Failure::Timeout))
     }
 
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answer, Failure> {
         let response = self.client.request(request).await.map_err(|error| {
             if error.is_connect() { Failure::Connect } else { Failure::Transport }
         })?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), MAX_ANSWER_LEN).collect().await;
+        let (head, body) = response.into_parts();
+        let body = Limited::new(body, MAX_ANSWER_LEN).collect().await;
         let body = body.map_err(|_| Failure::Transport)?.to_bytes();
-        Ok(Answer { status, body })
+        Ok(Answer { status: head.status, headers: head.headers, body })
     }
 }
 
 impl Answer {
+    /// An answer that no server gave.
+    #[cfg(test)]
+    pub(super) fn of(status: StatusCode, body: &str) -> Self {
+        let body = Bytes::copy_from_slice(body.as_bytes());
+        Self { status, headers: HeaderMap::new(), body }
+    }
+
     /// The document of a successful answer.
     pub(super) fn parse<'a, T: Deserialize<'a>>(
         &'a self,
@@ -116,16 +142,26 @@ impl Answer {
         Err(Failure::Refused(self.status.as_u16(), self.error_code()))
     }
 
-    /// RFC 6749 §5.2, if it looks like a code: it becomes a line of the report.
+    /// Where it sends a browser.
+    pub(super) fn location(&self) -> Option<&str> {
+        let location = self.headers.get(LOCATION).filter(|_| self.status.is_redirection());
+        location.and_then(|location| location.to_str().ok())
+    }
+
+    /// RFC 6749 §5.2.
     fn error_code(&self) -> Option<String> {
         #[derive(Deserialize)]
         struct Refusal {
             error: String,
         }
-        let code = serde_json::from_slice::<Refusal>(&self.body).ok()?.error;
-        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-        ((1..=40).contains(&code.len()) && code.bytes().all(plain)).then_some(code)
+        parse_error_code(&serde_json::from_slice::<Refusal>(&self.body).ok()?.error)
     }
+}
+
+/// An error code, if it looks like one: it becomes a line of the report.
+pub(super) fn parse_error_code(code: &str) -> Option<String> {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    ((1..=40).contains(&code.len()) && code.bytes().all(plain)).then(|| code.to_owned())
 }
 
 fn tls_config(ca: Option<&Path>) -> Result<ClientConfig, String> {
@@ -149,7 +185,7 @@ mod tests {
 
     fn refusal(status: u16, body: &str) -> Failure {
         let status = StatusCode::from_u16(status).unwrap();
-        let answer = Answer { status, body: Bytes::copy_from_slice(body.as_bytes()) };
+        let answer = Answer::of(status, body);
         answer.parse::<serde_json::Value>("JSON").unwrap_err()
     }
 

@@ -5,64 +5,85 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::http::{Failure, Http, TIMEOUT};
-use super::scenario::Scenario;
+use super::interrupt::Interrupt;
+use super::scenario::{Next, Scenario, TokenAnswer};
 use super::schedule::{Phase, Schedule};
-use super::tally::{Tally, Times};
+use super::tally::{Tallies, Tally, Times};
 
-/// How much to send, and whether anybody watches.
-#[derive(Clone, Copy, Debug)]
+/// What to send to whom, and how much of it.
 pub(super) struct Load {
     pub(super) schedule: Schedule,
     pub(super) connections: u16,
-    pub(super) quiet: bool,
+    pub(super) http: Arc<Http>,
+    pub(super) scenario: Arc<dyn Scenario>,
+    pub(super) interrupt: Interrupt,
+    /// Counts the turns that are over.
+    pub(super) progress: ProgressBar,
+}
+
+/// What came of it.
+pub(super) struct Slice {
+    pub(super) tally: Tally,
+    /// Measured turns that fell due.
+    pub(super) due: u64,
+    /// From the beginning of measuring to the last answer, and not less than was planned: a backlog
+    /// that is still worked off after the schedule's end must not look like speed.
+    pub(super) took: Duration,
+    /// How long after the schedule's end the last answer came.
+    pub(super) overtime: Duration,
 }
 
 /// What the connections share.
 struct Run {
-    schedule: Schedule,
-    http: Http,
-    scenario: Arc<dyn Scenario>,
+    load: Load,
     start: Instant,
-    /// A permit for each turn that has fallen due.
+    /// A permit for each turn that has fallen due; closed when the run is interrupted.
     due: Semaphore,
     next: AtomicU64,
-    over: AtomicU64,
+    tallies: Tallies,
 }
 
 /// Ends by itself at most twice [`TIMEOUT`] after the last turn falls due.
-pub(super) async fn run(load: Load, http: Http, scenario: Arc<dyn Scenario>) -> Tally {
+pub(super) async fn run(load: Load) -> Slice {
+    let interrupt = load.interrupt.clone();
     let run = Arc::new(Run {
-        schedule: load.schedule,
-        http,
-        scenario,
+        load,
         start: Instant::now(),
         due: Semaphore::new(0),
         next: AtomicU64::new(0),
-        over: AtomicU64::new(0),
+        tallies: Tallies::new(),
     });
     let clock = thread::spawn({
         let run = Arc::clone(&run);
-        move || run.keep_time(load.connections)
+        move || run.keep_time()
     });
     let mut connections = JoinSet::new();
-    for _ in 0..load.connections {
-        connections.spawn(Arc::clone(&run).work());
+    for connection in 0..run.load.connections {
+        connections.spawn(Arc::clone(&run).work(connection));
     }
-    let progress = tokio::spawn(Arc::clone(&run).show(load.quiet));
-    let mut tally = Tally::new();
-    while let Some(counted) = connections.join_next().await {
-        tally.add(&counted.expect("a connection neither panics nor is aborted"));
+    let mut ended = None;
+    let mut happened = std::pin::pin!(interrupt.happened());
+    loop {
+        tokio::select! {
+            counted = connections.join_next() => match counted {
+                Some(counted) => counted.expect("a connection neither panics nor is aborted"),
+                None => break,
+            },
+            () = &mut happened, if ended.is_none() => {
+                ended = Some(run.start.elapsed());
+                run.due.close();
+            }
+        }
     }
-    progress.abort();
-    // It has ended before the connections could.
-    clock.join().expect("the clock does not panic");
-    tally
+    // It has ended, or finds that it should with the next turn; whatever it does is harmless.
+    drop(clock);
+    run.sum_up(ended)
 }
 
 impl Run {
@@ -70,60 +91,104 @@ impl Run {
     ///
     /// On a thread of its own: the runtime's timer rounds to a millisecond, which would be most of
     /// what is measured.
-    fn keep_time(&self, connections: u16) {
+    fn keep_time(&self) {
         for turn in 0.. {
-            let Some((due, _)) = self.schedule.due(turn) else { break };
+            let Some((due, _)) = self.load.schedule.due(turn) else { break };
             thread::sleep(due.saturating_sub(self.start.elapsed()));
+            if self.due.is_closed() {
+                return;
+            }
             self.due.add_permits(1);
         }
         // One turn past the end for each connection: how it learns that it is over.
-        self.due.add_permits(usize::from(connections));
+        self.due.add_permits(usize::from(self.load.connections));
     }
 
     /// One connection: takes the next turn whenever it is free.
-    async fn work(self: Arc<Self>) -> Tally {
-        let mut tally = Tally::new();
-        loop {
-            self.due.acquire().await.expect("it is never closed").forget();
+    async fn work(self: Arc<Self>, connection: u16) {
+        while let Ok(permit) = self.due.acquire().await {
+            permit.forget();
             let turn = self.next.fetch_add(1, Ordering::Relaxed);
-            let Some((due, phase)) = self.schedule.due(turn) else { return tally };
+            let Some((due, phase)) = self.load.schedule.due(turn) else { return };
             let sent = self.start.elapsed();
-            let outcome = self.shoot(turn, sent.saturating_sub(due)).await;
-            self.over.fetch_add(1, Ordering::Relaxed);
+            let performed = self.shoot(turn, sent.saturating_sub(due)).await;
+            self.load.progress.inc(1);
             if phase == Phase::Measured {
-                tally.record(Times { due, sent, done: self.start.elapsed() }, outcome);
+                let times = Times { due, sent, done: self.start.elapsed() };
+                self.tallies.with(connection, |tally| {
+                    for (step, took) in &performed.steps {
+                        tally.record_step(step, *took);
+                    }
+                    tally.record(times, performed.outcome.map(drop));
+                });
             }
         }
     }
 
     /// A turn that waited too long for a connection is given up. One that is sent has its full
     /// time: breaking it off early would cost the server a connection, and that would be our doing.
-    async fn shoot(&self, turn: u64, waited: Duration) -> Result<(), Failure> {
+    async fn shoot(&self, turn: u64, waited: Duration) -> Performed {
         if waited >= TIMEOUT {
-            return Err(Failure::Overdue);
+            return Performed { steps: Vec::new(), outcome: Err(Failure::Overdue) };
         }
-        let shot = self.scenario.shot(turn)?;
-        match self.http.send(shot.request).await {
-            Ok(answer) => self.scenario.judge(turn, shot.lease, &answer),
-            Err(failure) => {
-                self.scenario.lost(turn, shot.lease);
-                Err(failure)
-            }
-        }
+        perform(&self.load.http, self.load.scenario.as_ref(), turn).await
     }
 
-    /// Progress on stderr; indicatif draws nothing where nobody can watch.
-    async fn show(self: Arc<Self>, quiet: bool) {
-        let bar = ProgressBar::new(self.schedule.turns());
-        if quiet {
-            bar.set_draw_target(ProgressDrawTarget::hidden());
+    /// What was measured until the end, or until somebody ended it.
+    fn sum_up(&self, interrupted: Option<Duration>) -> Slice {
+        let schedule = &self.load.schedule;
+        let mut tally = self.tallies.total();
+        let end = interrupted.map_or(schedule.end(), |at| at.min(schedule.end()));
+        let due = schedule.measured_turns_before(end).max(tally.over());
+        tally.give_up(&Failure::Interrupted, due - tally.over());
+        Slice {
+            due,
+            took: end.max(tally.last()).saturating_sub(schedule.warmup()),
+            overtime: tally.last().saturating_sub(end),
+            tally,
         }
-        let style = ProgressStyle::with_template("{elapsed} {bar:30} {pos}/{len} {per_sec}");
-        bar.set_style(style.expect("the template is well formed"));
-        loop {
-            bar.set_position(self.over.load(Ordering::Relaxed));
-            tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// One turn from its first request to its last answer.
+pub(super) struct Performed {
+    /// How long each request took that was answered as it should be.
+    pub(super) steps: Vec<(&'static str, Duration)>,
+    /// The tokens, if it was about any.
+    pub(super) outcome: Result<Option<TokenAnswer>, Failure>,
+}
+
+/// Sends a turn's requests one after the other; together they have [`TIMEOUT`].
+pub(super) async fn perform(http: &Http, scenario: &dyn Scenario, turn: u64) -> Performed {
+    let start = Instant::now();
+    let mut steps = Vec::with_capacity(1);
+    let mut shot = match scenario.shot(turn) {
+        Ok(shot) => shot,
+        Err(why) => return Performed { steps, outcome: Err(why) },
+    };
+    loop {
+        let sent = start.elapsed();
+        let patience = TIMEOUT.saturating_sub(sent);
+        let judged = match http.send_within(patience, shot.request).await {
+            Ok(answer) => scenario.judge(turn, shot.lease, &answer),
+            Err(failure) => {
+                scenario.lost(turn, shot.lease);
+                Err(failure)
+            }
+        };
+        if judged.is_ok() {
+            steps.push((shot.step, start.elapsed().saturating_sub(sent)));
         }
+        let outcome = match judged {
+            Ok(Next::Send(next)) => {
+                shot = *next;
+                continue;
+            }
+            Ok(Next::Issued(tokens)) => Ok(Some(tokens)),
+            Ok(Next::Done) => Ok(None),
+            Err(why) => Err(why),
+        };
+        return Performed { steps, outcome };
     }
 }
 
@@ -144,11 +209,11 @@ mod tests {
     impl Scenario for Get {
         fn shot(&self, _turn: u64) -> Result<Shot, Failure> {
             let request = Request::get(&self.0).body(Full::new(Bytes::new())).unwrap();
-            Ok(Shot { request, lease: None })
+            Ok(Shot { step: "get", request, lease: Lease::Nothing })
         }
 
-        fn judge(&self, _turn: u64, _lease: Lease, answer: &Answer) -> Result<(), Failure> {
-            answer.parse::<Vec<u8>>("a list").map(drop)
+        fn judge(&self, _turn: u64, _lease: Lease, answer: &Answer) -> Result<Next, Failure> {
+            answer.parse::<Vec<u8>>("a list").map(|_| Next::Done)
         }
     }
 
@@ -170,23 +235,33 @@ mod tests {
         format!("http://{address}/")
     }
 
-    async fn go(uri: String, warmup_ms: u64) -> (Schedule, Tally) {
+    fn load(uri: String, schedule: Schedule, interrupt: Interrupt) -> Load {
+        Load {
+            schedule,
+            connections: 4,
+            http: Arc::new(Http::new(4, None).unwrap()),
+            scenario: Arc::new(Get(uri)),
+            interrupt,
+            progress: ProgressBar::hidden(),
+        }
+    }
+
+    fn schedule(warmup_ms: u64, measured_ms: u64) -> Schedule {
         let ms = Duration::from_millis;
-        let rate = NonZeroU32::new(500).unwrap();
-        let schedule = Schedule::new(rate, ms(warmup_ms), ms(100)).unwrap();
-        let load = Load { schedule, connections: 4, quiet: true };
-        let tally = run(load, Http::new(4, None).unwrap(), Arc::new(Get(uri))).await;
-        (schedule, tally)
+        Schedule::new(NonZeroU32::new(500).unwrap(), ms(warmup_ms), ms(measured_ms)).unwrap()
     }
 
     #[tokio::test]
     async fn every_measured_turn_is_counted_once() {
-        let (schedule, tally) = go(serve().await, 50).await;
-        assert_eq!(tally.failures().len(), 0);
-        assert_eq!(tally.succeeded(), schedule.measured_turns());
-        assert_eq!(schedule.measured_turns(), 50);
+        let schedule = schedule(50, 100);
+        let (_nobody, interrupt) = Interrupt::by_hand();
+        let slice = run(load(serve().await, schedule, interrupt)).await;
+        assert_eq!(slice.tally.failures().len(), 0);
+        assert_eq!((slice.tally.succeeded(), slice.due), (50, 50));
+        assert_eq!(slice.tally.steps().get("get").unwrap().len(), 50);
         // Open loop: it cannot end before the last turn falls due.
-        assert!(tally.last() >= schedule.due(schedule.turns() - 1).unwrap().0);
+        assert!(slice.tally.last() >= schedule.due(schedule.turns() - 1).unwrap().0);
+        assert!(slice.took >= Duration::from_millis(100));
     }
 
     #[tokio::test]
@@ -194,7 +269,24 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let uri = format!("http://{}/", listener.local_addr().unwrap());
         drop(listener);
-        let (schedule, tally) = go(uri, 0).await;
-        assert_eq!(tally.failures().get("no connection"), Some(&schedule.measured_turns()));
+        let (_nobody, interrupt) = Interrupt::by_hand();
+        let slice = run(load(uri, schedule(0, 100), interrupt)).await;
+        assert_eq!(slice.tally.failures().get("no connection"), Some(&50));
+    }
+
+    #[tokio::test]
+    async fn an_interruption_keeps_what_was_measured() {
+        let (hand, interrupt) = Interrupt::by_hand();
+        let load = load(serve().await, schedule(0, 3_600_000), interrupt);
+        let progress = load.progress.clone();
+        let running = tokio::spawn(run(load));
+        while progress.position() < 20 {
+            tokio::task::yield_now().await;
+        }
+        hand.send_replace(true);
+        let slice = running.await.unwrap();
+        assert!(slice.tally.succeeded() >= 20, "{}", slice.tally.succeeded());
+        assert_eq!(slice.tally.over(), slice.due, "each turn that fell due is accounted for");
+        assert!(slice.took < Duration::from_mins(1));
     }
 }

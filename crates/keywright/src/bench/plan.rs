@@ -11,7 +11,7 @@ use ::http::Uri;
 use keywright_protocol::secret::Secret;
 
 /// Beyond this one process cannot keep the schedule anyway.
-const MAX_RATE: u32 = 1_000_000;
+pub(super) const MAX_RATE: u32 = 1_000_000;
 const MAX_DURATION: Duration = Duration::from_hours(24);
 /// More lines than any run can have families in flight; each is held in memory.
 const MAX_FAMILIES: usize = 1_000_000;
@@ -64,9 +64,12 @@ pub(super) struct Credentials {
 }
 
 impl Credentials {
-    pub(super) fn new(id: Option<String>, secret: Option<String>) -> Result<Option<Self>, String> {
+    pub(super) fn new(
+        id: Option<String>,
+        secret: Option<Secret<String>>,
+    ) -> Result<Option<Self>, String> {
         match (id, secret) {
-            (Some(id), secret) => Ok(Some(Self { id, secret: secret.map(Secret::new) })),
+            (Some(id), secret) => Ok(Some(Self { id, secret })),
             (None, None) => Ok(None),
             (None, Some(_)) => Err("a client secret without --client-id".to_owned()),
         }
@@ -160,10 +163,11 @@ mod tests {
     #[test]
     fn a_secret_needs_its_client() {
         let some = |text: &str| Some(text.to_owned());
-        assert!(Credentials::new(None, some("s")).is_err());
+        let secret = |text: &str| Some(Secret::new(text.to_owned()));
+        assert!(Credentials::new(None, secret("s")).is_err());
         assert!(Credentials::new(None, None).unwrap().is_none());
         assert!(Credentials::new(some("c"), None).unwrap().is_some());
-        let both = Credentials::new(some("c"), some("hidden")).unwrap().unwrap();
+        let both = Credentials::new(some("c"), secret("hidden")).unwrap().unwrap();
         assert!(!format!("{both:?}").contains("hidden"));
     }
 

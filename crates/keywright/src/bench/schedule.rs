@@ -33,10 +33,6 @@ impl Schedule {
         Ok(schedule)
     }
 
-    pub(super) fn rate(&self) -> NonZeroU32 {
-        self.rate
-    }
-
     /// Time after the start at which a turn is due, and none for a turn after the end.
     ///
     /// Computed from the turn's number, never from the turn before: errors do not add up.
@@ -55,7 +51,12 @@ impl Schedule {
     }
 
     pub(super) fn measured_turns(&self) -> u64 {
-        self.turns() - self.turns_before(self.warmup)
+        self.measured_turns_before(self.end())
+    }
+
+    /// The measured ones that are due before a moment.
+    pub(super) fn measured_turns_before(&self, time: Duration) -> u64 {
+        self.turns_before(time).saturating_sub(self.turns_before(self.warmup))
     }
 
     /// Where measuring begins, after the start.
@@ -100,6 +101,8 @@ mod tests {
         ];
         assert_eq!(due, want);
         assert_eq!((schedule.turns(), schedule.measured_turns()), (6, 4));
+        let before = |ms| schedule.measured_turns_before(Duration::from_millis(ms));
+        assert_eq!([before(0), before(500), before(751), before(1500)], [0, 0, 2, 4]);
     }
 
     #[test]

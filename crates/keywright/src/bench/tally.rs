@@ -1,6 +1,7 @@
-//! What became of the requests. Each connection counts for itself; the counts are added at the end.
+//! What became of the requests: counts and latencies, in memory that does not grow with them.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -13,15 +14,44 @@ const MAX_KINDS: usize = 32;
 /// Far beyond the time that a request has.
 const MAX_US: u64 = 60_000_000;
 
+/// A histogram takes a hundred kilobytes; thousands of connections share a few.
+const SHARDS: u16 = 8;
+
 /// Outcomes and latencies of the measured turns.
 pub(super) struct Tally {
     /// Microseconds from the due time to the last byte: what somebody who came on time waited.
     latency: Histogram<u64>,
     /// Microseconds from sending to the last byte: what the server took once it was asked.
     service: Histogram<u64>,
+    /// Microseconds of each request of a turn, by what it was for.
+    steps: BTreeMap<&'static str, Histogram<u64>>,
     failures: BTreeMap<String, u64>,
     /// When the last request was over, after the start.
     last: Duration,
+}
+
+/// What many connections count into at once.
+pub(super) struct Tallies(Vec<Mutex<Tally>>);
+
+impl Tallies {
+    pub(super) fn new() -> Self {
+        Self((0..SHARDS).map(|_| Mutex::new(Tally::new())).collect())
+    }
+
+    /// Counts for one of the connections.
+    pub(super) fn with(&self, connection: u16, count: impl FnOnce(&mut Tally)) {
+        if let Some(shard) = self.0.get(usize::from(connection % SHARDS)) {
+            count(&mut shard.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
+    pub(super) fn total(&self) -> Tally {
+        let mut total = Tally::new();
+        for shard in &self.0 {
+            total.add(&shard.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+        total
+    }
 }
 
 /// The times of one request, all after the start of the run.
@@ -34,8 +64,18 @@ pub(super) struct Times {
 
 impl Tally {
     pub(super) fn new() -> Self {
-        let empty = || Histogram::new_with_max(MAX_US, 3).expect("the bounds are in order");
-        Self { latency: empty(), service: empty(), failures: BTreeMap::new(), last: Duration::ZERO }
+        Self {
+            latency: empty(),
+            service: empty(),
+            steps: BTreeMap::new(),
+            failures: BTreeMap::new(),
+            last: Duration::ZERO,
+        }
+    }
+
+    /// One request of a turn that was answered as it should be.
+    pub(super) fn record_step(&mut self, step: &'static str, took: Duration) {
+        self.steps.entry(step).or_insert_with(empty).saturating_record(micros(took));
     }
 
     pub(super) fn record(&mut self, times: Times, outcome: Result<(), Failure>) {
@@ -52,6 +92,10 @@ impl Tally {
     pub(super) fn add(&mut self, other: &Self) {
         self.latency.add(&other.latency).expect("both have the same bounds");
         self.service.add(&other.service).expect("both have the same bounds");
+        for (step, times) in &other.steps {
+            let mine = self.steps.entry(step).or_insert_with(empty);
+            mine.add(times).expect("both have the same bounds");
+        }
         for (kind, count) in &other.failures {
             self.count(kind.clone(), *count);
         }
@@ -60,6 +104,15 @@ impl Tally {
 
     pub(super) fn succeeded(&self) -> u64 {
         self.latency.len()
+    }
+
+    /// How many turns were counted, whatever became of them.
+    pub(super) fn over(&self) -> u64 {
+        self.succeeded() + self.failed()
+    }
+
+    pub(super) fn failed(&self) -> u64 {
+        self.failures.values().sum()
     }
 
     pub(super) fn failures(&self) -> &BTreeMap<String, u64> {
@@ -74,8 +127,19 @@ impl Tally {
         &self.service
     }
 
+    pub(super) fn steps(&self) -> &BTreeMap<&'static str, Histogram<u64>> {
+        &self.steps
+    }
+
     pub(super) fn last(&self) -> Duration {
         self.last
+    }
+
+    /// Turns that never came to be sent.
+    pub(super) fn give_up(&mut self, why: &Failure, turns: u64) {
+        if turns > 0 {
+            self.count(why.to_string(), turns);
+        }
     }
 
     fn count(&mut self, kind: String, count: u64) {
@@ -83,6 +147,10 @@ impl Tally {
         let kind = if room { kind } else { "other".to_owned() };
         *self.failures.entry(kind).or_default() += count;
     }
+}
+
+fn empty() -> Histogram<u64> {
+    Histogram::new_with_max(MAX_US, 3).expect("the bounds are in order")
 }
 
 /// Rounded up: nothing takes no time.
@@ -114,6 +182,22 @@ mod tests {
         assert!(near(tally.latency().max(), 1_001_000), "corrected maximum");
         assert!(near(tally.service().value_at_quantile(0.5), 1_000), "what hides the pause");
         assert_eq!((tally.succeeded(), tally.last()), (10, ms(1010)));
+    }
+
+    #[test]
+    fn connections_count_into_one_total() {
+        let tallies = Tallies::new();
+        let times = Times { due: ms(0), sent: ms(0), done: ms(5) };
+        for connection in 0..100 {
+            tallies.with(connection, |tally| {
+                tally.record_step(if connection < 50 { "a" } else { "b" }, ms(1));
+                tally.record(times, Ok(()));
+            });
+        }
+        let total = tallies.total();
+        assert_eq!((total.succeeded(), total.over(), total.last()), (100, 100, ms(5)));
+        let steps: Vec<_> = total.steps().iter().map(|(step, it)| (*step, it.len())).collect();
+        assert_eq!(steps, [("a", 50), ("b", 50)]);
     }
 
     #[test]

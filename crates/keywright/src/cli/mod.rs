@@ -32,6 +32,7 @@ use clap::Parser as _;
 use keywright_protocol::id::TenantId;
 
 pub(crate) use self::failure::Failure;
+pub(crate) use self::input::{read_password, read_secret};
 pub(crate) use self::output::{cell, time};
 
 use crate::{bench, demo};

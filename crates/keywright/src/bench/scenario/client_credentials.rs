@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::form::{Desk, Form, token_request};
-use super::{Ground, Lease, Scenario, Shot, needed};
+use super::{Ground, Lease, Next, Scenario, Shot, needed};
 use crate::bench::Stop;
 use crate::bench::http::{Answer, Failure};
 
@@ -14,7 +14,7 @@ pub(super) struct ClientCredentials {
 
 /// RFC 6749 §5.1.
 #[derive(Deserialize)]
-pub(super) struct TokenAnswer {
+pub(in crate::bench) struct TokenAnswer {
     pub(super) access_token: String,
     pub(super) refresh_token: Option<String>,
 }
@@ -27,15 +27,29 @@ impl ClientCredentials {
         let form = desk.form(&token_request(ground, "client_credentials"));
         Ok(Self { desk, form })
     }
+
+    /// The same, after one token: what is refused now would be refused at every turn.
+    pub(super) async fn prepare(ground: &Ground<'_>) -> Result<Self, Stop> {
+        let issuing = Self::new(ground)?;
+        issuing.issue(ground).await?;
+        Ok(issuing)
+    }
+
+    /// One token, outside any schedule.
+    pub(super) async fn issue(&self, ground: &Ground<'_>) -> Result<String, Stop> {
+        let answer = ground.http.send(self.desk.post(&self.form)).await;
+        let token = answer.and_then(|answer| parse_token(&answer));
+        Ok(token.map_err(|why| Stop::of(&why, "no token"))?.access_token)
+    }
 }
 
 impl Scenario for ClientCredentials {
     fn shot(&self, _turn: u64) -> Result<Shot, Failure> {
-        Ok(Shot { request: self.desk.post(&self.form), lease: None })
+        Ok(Shot::new("client-credentials", self.desk.post(&self.form)))
     }
 
-    fn judge(&self, _turn: u64, _lease: Lease, answer: &Answer) -> Result<(), Failure> {
-        parse_token(answer).map(drop)
+    fn judge(&self, _turn: u64, _lease: Lease, answer: &Answer) -> Result<Next, Failure> {
+        parse_token(answer).map(Next::Issued)
     }
 }
 

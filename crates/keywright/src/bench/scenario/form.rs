@@ -85,9 +85,10 @@ pub(super) fn token_request<'a>(ground: &Ground<'a>, grant: &'a str) -> Vec<(&'a
 mod tests {
     use super::*;
     use http_body_util::BodyExt as _;
+    use keywright_protocol::secret::Secret;
 
     fn desk(secret: Option<&str>, auth: ClientAuth) -> Desk {
-        let secret = secret.map(str::to_owned);
+        let secret = secret.map(|secret| Secret::new(secret.to_owned()));
         let client = Credentials::new(Some("a client".to_owned()), secret).unwrap().unwrap();
         Desk::new(&Uri::from_static("https://a.example/token"), &client, auth)
     }

@@ -1,11 +1,10 @@
 //! `introspect`: live tokens of the client's own, in turn (RFC 7662).
 
-use anyhow::anyhow;
 use serde::Deserialize;
 
-use super::client_credentials::{ClientCredentials, parse_token};
+use super::client_credentials::ClientCredentials;
 use super::form::{Desk, Form};
-use super::{Ground, Lease, Scenario, Shot, needed};
+use super::{Ground, Lease, Next, Scenario, Shot, needed};
 use crate::bench::Stop;
 use crate::bench::http::{Answer, Failure};
 
@@ -24,10 +23,8 @@ impl Introspect {
         let desk = Desk::new(uri, client, ground.endpoints.client_auth);
         let issuing = ClientCredentials::new(ground)?;
         let mut forms = Vec::new();
-        for turn in 0..TOKENS {
-            let token = issue(ground, &issuing, turn).await;
-            let token = token.map_err(|why| Stop::Refused(anyhow!("no token: {why}")))?;
-            forms.push(desk.form(&[("token", &token)]));
+        for _ in 0..TOKENS {
+            forms.push(desk.form(&[("token", &issuing.issue(ground).await?)]));
         }
         Ok(Self { desk, forms })
     }
@@ -37,26 +34,16 @@ impl Scenario for Introspect {
     fn shot(&self, turn: u64) -> Result<Shot, Failure> {
         let at = usize::try_from(turn % TOKENS).unwrap_or_default();
         let form = self.forms.get(at).ok_or(Failure::Exhausted)?;
-        Ok(Shot { request: self.desk.post(form), lease: None })
+        Ok(Shot::new("introspect", self.desk.post(form)))
     }
 
-    fn judge(&self, _turn: u64, _lease: Lease, answer: &Answer) -> Result<(), Failure> {
+    fn judge(&self, _turn: u64, _lease: Lease, answer: &Answer) -> Result<Next, Failure> {
         // RFC 7662 §2.2: the one required member.
         #[derive(Deserialize)]
         struct Introspection {
             active: bool,
         }
         let found: Introspection = answer.parse("active")?;
-        found.active.then_some(()).ok_or(Failure::Malformed("the token is not active"))
+        found.active.then_some(Next::Done).ok_or(Failure::Malformed("the token is not active"))
     }
-}
-
-async fn issue(
-    ground: &Ground<'_>,
-    issuing: &ClientCredentials,
-    turn: u64,
-) -> Result<String, Failure> {
-    let shot = issuing.shot(turn)?;
-    let answer = ground.http.send(shot.request).await?;
-    Ok(parse_token(&answer)?.access_token)
 }

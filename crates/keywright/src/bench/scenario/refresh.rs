@@ -7,7 +7,7 @@ use keywright_protocol::secret::Secret;
 
 use super::client_credentials::parse_token;
 use super::form::Desk;
-use super::{Ground, Lease, Scenario, Shot, needed};
+use super::{Ground, Lease, Next, Scenario, Shot, needed};
 use crate::bench::Stop;
 use crate::bench::http::{Answer, Failure};
 
@@ -20,7 +20,8 @@ pub(super) struct Refresh {
 impl Refresh {
     pub(super) fn new(ground: &Ground<'_>, tokens: Vec<Secret<String>>) -> Result<Self, Stop> {
         if tokens.is_empty() {
-            return Err(Stop::Usage("this scenario needs --refresh-tokens FILE".to_owned()));
+            let what = "this scenario needs --refresh-tokens FILE, or --username";
+            return Err(Stop::Usage(what.to_owned()));
         }
         let uri = needed(ground.endpoints.token.as_ref(), "token_endpoint")?;
         let desk = Desk::new(uri, ground.client()?, ground.endpoints.client_auth);
@@ -28,7 +29,7 @@ impl Refresh {
     }
 
     /// At the end of the queue, so that every family gets its turn.
-    fn give_back(&self, token: Lease) {
+    fn give_back(&self, token: Option<Secret<String>>) {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).extend(token);
     }
 }
@@ -39,19 +40,19 @@ impl Scenario for Refresh {
         let token = idle.ok_or(Failure::Exhausted)?;
         let grant = ("grant_type", "refresh_token");
         let form = self.desk.form(&[grant, ("refresh_token", token.expose())]);
-        Ok(Shot { request: self.desk.post(&form), lease: Some(token) })
+        Ok(Shot::new("refresh", self.desk.post(&form)).lend(Lease::Token(token)))
     }
 
-    fn judge(&self, _turn: u64, lease: Lease, answer: &Answer) -> Result<(), Failure> {
+    fn judge(&self, _turn: u64, lease: Lease, answer: &Answer) -> Result<Next, Failure> {
         match parse_token(answer) {
             Ok(token) => {
                 // Without a new one the old one stays good (RFC 6749 §6).
-                self.give_back(token.refresh_token.map(Secret::new).or(lease));
-                Ok(())
+                self.give_back(token.refresh_token.map(Secret::new).or(lease.token()));
+                Ok(Next::Done)
             }
             Err(why) => {
                 if is_busy(&why) {
-                    self.give_back(lease);
+                    self.give_back(lease.token());
                 }
                 Err(why)
             }
@@ -60,7 +61,7 @@ impl Scenario for Refresh {
 
     /// Whether the server rotated is unknown: the old token is the one to try again with.
     fn lost(&self, _turn: u64, lease: Lease) {
-        self.give_back(lease);
+        self.give_back(lease.token());
     }
 }
 
@@ -75,7 +76,6 @@ mod tests {
     use crate::bench::discovery::ClientAuth;
     use crate::bench::plan::Credentials;
     use ::http::{StatusCode, Uri};
-    use bytes::Bytes;
 
     fn refresh(tokens: &[&str]) -> Refresh {
         let client = Credentials::new(Some("c".to_owned()), None).unwrap().unwrap();
@@ -90,8 +90,8 @@ mod tests {
 
     fn turn(refresh: &Refresh, status: u16, body: &'static str) -> Result<(), Failure> {
         let shot = refresh.shot(0)?;
-        let status = StatusCode::from_u16(status).unwrap();
-        refresh.judge(0, shot.lease, &Answer { status, body: Bytes::from_static(body.as_bytes()) })
+        let answer = Answer::of(StatusCode::from_u16(status).unwrap(), body);
+        refresh.judge(0, shot.lease, &answer).map(drop)
     }
 
     #[test]

@@ -6,7 +6,7 @@ use keywright_protocol::secret::Secret;
 
 use super::client_credentials::{ClientCredentials, parse_token};
 use super::form::Desk;
-use super::{Ground, Lease, Scenario, Shot, needed};
+use super::{Ground, Lease, Next, Scenario, Shot, needed};
 use crate::bench::Stop;
 use crate::bench::http::{Answer, Failure};
 
@@ -18,7 +18,13 @@ pub(super) struct Revoke {
 }
 
 impl Revoke {
-    pub(super) fn new(ground: &Ground<'_>) -> Result<Self, Stop> {
+    pub(super) async fn prepare(ground: &Ground<'_>) -> Result<Self, Stop> {
+        let revoke = Self::new(ground)?;
+        revoke.keep(Secret::new(revoke.issuing.issue(ground).await?));
+        Ok(revoke)
+    }
+
+    fn new(ground: &Ground<'_>) -> Result<Self, Stop> {
         let issuing = ClientCredentials::new(ground)?;
         let uri = needed(ground.endpoints.revocation.as_ref(), "revocation_endpoint")?;
         let client = ground.confidential_client()?;
@@ -37,20 +43,20 @@ impl Scenario for Revoke {
         let live = self.live.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let Some(token) = live else { return self.issuing.shot(turn) };
         let form = self.desk.form(&[("token", token.expose())]);
-        Ok(Shot { request: self.desk.post(&form), lease: Some(token) })
+        Ok(Shot::new("revoke", self.desk.post(&form)).lend(Lease::Token(token)))
     }
 
-    fn judge(&self, _turn: u64, lease: Lease, answer: &Answer) -> Result<(), Failure> {
-        if lease.is_some() {
+    fn judge(&self, _turn: u64, lease: Lease, answer: &Answer) -> Result<Next, Failure> {
+        if lease.token().is_some() {
             // RFC 7009 §2.2: the status is the whole answer.
-            return answer.succeeded();
+            return answer.succeeded().map(|()| Next::Done);
         }
         self.keep(Secret::new(parse_token(answer)?.access_token));
-        Ok(())
+        Ok(Next::Done)
     }
 
     fn lost(&self, _turn: u64, lease: Lease) {
-        if let Some(token) = lease {
+        if let Some(token) = lease.token() {
             self.keep(token);
         }
     }
@@ -63,28 +69,36 @@ mod tests {
     use crate::bench::http::Http;
     use crate::bench::plan::Credentials;
     use ::http::{StatusCode, Uri};
-    use bytes::Bytes;
 
     fn revoke() -> Revoke {
         let endpoints = Endpoints {
             metadata: Uri::default(),
+            authorization: None,
             token: Some(Uri::from_static("https://a.example/token")),
             introspection: None,
             jwks: None,
             revocation: Some(Uri::from_static("https://a.example/revoke")),
             client_auth: ClientAuth::Basic,
         };
-        let (id, secret) = (Some("c".to_owned()), Some("s".to_owned()));
+        let (id, secret) = (Some("c".to_owned()), Some(Secret::new("s".to_owned())));
         let client = Credentials::new(id, secret).unwrap();
         let (http, client) = (&Http::new(1, None).unwrap(), client.as_ref());
-        let ground = Ground { http, endpoints: &endpoints, client, scope: None, resource: None };
+        let ground = Ground {
+            http,
+            endpoints: &endpoints,
+            client,
+            person: None,
+            scope: None,
+            resource: None,
+            connections: 1,
+        };
         Revoke::new(&ground).ok().unwrap()
     }
 
     fn turn(revoke: &Revoke, status: StatusCode, body: &'static str) -> (String, bool) {
         let shot = revoke.shot(0).unwrap();
         let path = shot.request.uri().path().to_owned();
-        let answer = Answer { status, body: Bytes::from_static(body.as_bytes()) };
+        let answer = Answer::of(status, body);
         (path, revoke.judge(0, shot.lease, &answer).is_ok())
     }
 
