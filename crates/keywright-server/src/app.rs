@@ -97,7 +97,7 @@ impl App {
             guesses_from_address: Throttle::new(limits.login_failures_per_address, THROTTLE_WINDOW),
             guesses_at_client: Throttle::new(limits.login_failures_per_account, THROTTLE_WINDOW),
             config: ArcSwap::from_pointee(config),
-            notebook: Notebook::start(Arc::clone(&store)),
+            notebook: Notebook::start(Arc::clone(&store), &environment),
             environment,
             store,
             metrics: Metrics::default(),

@@ -46,7 +46,7 @@ use crate::{Listed, Page, StoreFault, first_tenant};
 #[derive(Debug)]
 pub struct MemoryStore(Mutex<State>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct State {
     closed: bool,
     tenants: BTreeMap<TenantId, Tenant>,
@@ -68,19 +68,19 @@ struct State {
     nodes: BTreeMap<String, NodeReport>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct UserRow {
     user: User,
     password_hash: Option<String>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct SessionRow {
     cookie: SessionHash,
     session: Session,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct CodeRow {
     code: StoredCode,
     failures: u32,
@@ -116,6 +116,13 @@ impl MemoryStore {
             heads: LogHeads::default(),
             nodes: BTreeMap::new(),
         }))
+    }
+
+    /// A store of its own that begins with all that this one holds now: a backup, restored.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Self(Mutex::new(state.clone()))
     }
 
     fn state(&self) -> Result<MutexGuard<'_, State>, StoreFault> {
