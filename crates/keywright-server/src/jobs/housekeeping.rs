@@ -22,8 +22,7 @@ pub(super) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     }
 }
 
-/// Forgets and sweeps what has expired, and keeps keys in time.
-pub async fn look_after(app: &App) {
+async fn look_after(app: &App) {
     let now = app.now();
     app.forget_expired(now);
     for throttle in [

@@ -11,7 +11,6 @@ use tokio::task::JoinSet;
 use crate::app::App;
 
 pub use follow::{Follower, machine_name};
-pub use housekeeping::look_after;
 
 /// Starts every job; they end when `stop` says so.
 pub fn start(app: &Arc<App>, stop: &watch::Receiver<bool>) -> JoinSet<()> {
