@@ -197,6 +197,13 @@ impl App {
         }
     }
 
+    /// The same where the log may have gained nothing, because another process was first: what that
+    /// one wrote is known before this one answers.
+    pub async fn learn_or_follow(&self, entries: &[RevocationEntry]) -> Result<(), ServerFault> {
+        self.learn(entries);
+        if entries.is_empty() { self.follow_revocations().await } else { Ok(()) }
+    }
+
     /// Follows both logs to their end. What other processes changed is known afterwards.
     pub async fn follow(&self) -> Result<LogHeads, ServerFault> {
         self.follow_revocations().await?;

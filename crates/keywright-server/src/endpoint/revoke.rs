@@ -54,7 +54,12 @@ async fn find_target(
 ) -> Result<Option<(RevocationTarget, Timestamp)>, Refused> {
     let (owner, target, expires_at) = if let Some(refresh) = RefreshToken::parse(token) {
         let found = ctx.app.store.load_family(&ctx.origin.tenant, &refresh.family()).await?;
-        let Some(family) = found.filter(|family| !family.revoked) else { return Ok(None) };
+        let Some(family) = found else { return Ok(None) };
+        if family.revoked {
+            // Perhaps by another process, or by a try whose answer was lost.
+            ctx.app.learn_or_follow(&[]).await?;
+            return Ok(None);
+        }
         let expires_at = ctx.app.tokens_expire_at(&ctx.tenant, ctx.now);
         let owner = family.origin.client.to_string();
         (owner, RevocationTarget::Family(family.id), expires_at)

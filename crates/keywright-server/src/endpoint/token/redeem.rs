@@ -102,7 +102,8 @@ async fn punish(
             tokens_expire_at: ctx.app.tokens_expire_at(&ctx.tenant, ctx.now),
             record: Record::of(event).once(client.once()),
         };
-        ctx.app.learn(&ctx.app.store.revoke_replayed_code(replayed).await?);
+        let entries = ctx.app.store.revoke_replayed_code(replayed).await?;
+        ctx.app.learn_or_follow(&entries).await?;
     } else if error.counts_against_code() {
         let record = Record { now: ctx.now, events: Vec::new(), once: client.once().cloned() };
         ctx.app.store.fail_code(&tenant, hash, record).await?;
