@@ -1,6 +1,7 @@
 //! What every request shares.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
@@ -62,6 +63,8 @@ pub struct App {
     master: MasterKey,
     tenants: ArcSwap<HashMap<TenantId, Arc<TenantState>>>,
     revocations: RwLock<RevocationSet>,
+    /// The latest moment, milliseconds, for which expired revocations were forgotten.
+    forgotten_at: AtomicI64,
     followed_changes: Mutex<u64>,
     /// Held while what others changed is loaded: two at once could leave the older one.
     following: tokio::sync::Mutex<()>,
@@ -107,6 +110,7 @@ impl App {
             master,
             tenants: ArcSwap::from_pointee(HashMap::new()),
             revocations: RwLock::new(RevocationSet::default()),
+            forgotten_at: AtomicI64::new(i64::MIN),
             followed_changes: Mutex::new(0),
             following: tokio::sync::Mutex::new(()),
             loading_keys: tokio::sync::Mutex::new(()),
@@ -222,6 +226,13 @@ impl App {
         let mut set = self.revocations.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         set.forget_expired(now);
         self.metrics.revocation_entries(set.len());
+        self.forgotten_at.fetch_max(now.as_millis(), Ordering::AcqRel);
+    }
+
+    /// Whether the clock was set back since revocations were forgotten: what then seemed to be over
+    /// is not. The store keeps them an hour longer, and following the log brings them back.
+    pub fn forgot_too_early(&self) -> bool {
+        self.now().as_millis() < self.forgotten_at.load(Ordering::Acquire)
     }
 
     /// The name that a user signs in with: it never changes, so it is remembered.
@@ -330,18 +341,23 @@ impl App {
     }
 
     async fn follow_revocations(&self) -> Result<(), ServerFault> {
+        let now_ms = self.now().as_millis();
+        let again = self.forgot_too_early();
+        let mut from = if again { 0 } else { self.with_revocations(RevocationSet::last_seq) };
         loop {
-            let from = self.with_revocations(RevocationSet::last_seq);
             let entries = self.store.revocations_since(from, 1000).await?;
-            if entries.is_empty() {
-                return Ok(());
-            }
+            let Some(last) = entries.last() else { break };
+            from = last.seq;
             let mut set =
                 self.revocations.write().unwrap_or_else(std::sync::PoisonError::into_inner);
             for entry in &entries {
                 set.insert(entry);
             }
         }
+        if again {
+            self.forgotten_at.store(now_ms, Ordering::Release);
+        }
+        Ok(())
     }
 
     async fn follow_changes(&self) -> Result<(), ServerFault> {

@@ -68,7 +68,7 @@ impl Follower {
     /// Follows the logs to their ends, and reports where something changed or a report is due.
     pub async fn step(&mut self) -> Result<(), ServerFault> {
         let heads = self.app.store.log_heads().await?;
-        if heads != self.app.followed() {
+        if heads != self.app.followed() || self.app.forgot_too_early() {
             self.app.follow().await?;
         }
         let followed = self.app.followed();
