@@ -14,7 +14,7 @@ use keywright_protocol::wire::revoke::RevokeRequest;
 use keywright_protocol::wire::{ErrorCode, WireError};
 use keywright_store::revocation::{Revoke, Revoked};
 
-use crate::endpoint::access_token::verify;
+use crate::endpoint::access_token::recognise;
 use crate::endpoint::client::{credentials, prove};
 use crate::endpoint::form::read_form;
 use crate::endpoint::introspect::spend_assertion;
@@ -64,7 +64,7 @@ async fn find_target(
         let owner = family.origin.client.to_string();
         (owner, RevocationTarget::Family(family.id), expires_at)
     } else {
-        let Ok(claims) = verify(ctx, token) else { return Ok(None) };
+        let Ok(claims) = recognise(ctx, token) else { return Ok(None) };
         let target = RevocationTarget::Token(Jti::from_trusted(claims.jti));
         let expires_at = Timestamp::from_unix_s(claims.exp.saturating_add(60));
         (claims.client_id, target, expires_at)
