@@ -341,7 +341,7 @@ impl App {
     }
 
     async fn follow_revocations(&self) -> Result<(), ServerFault> {
-        let now_ms = self.now().as_millis();
+        let now = self.now();
         let again = self.forgot_too_early();
         let mut from = if again { 0 } else { self.with_revocations(RevocationSet::last_seq) };
         loop {
@@ -351,11 +351,11 @@ impl App {
             let mut set =
                 self.revocations.write().unwrap_or_else(std::sync::PoisonError::into_inner);
             for entry in &entries {
-                set.insert(entry);
+                set.insert(&as_heard(entry, now));
             }
         }
         if again {
-            self.forgotten_at.store(now_ms, Ordering::Release);
+            self.forgotten_at.store(now.as_millis(), Ordering::Release);
         }
         Ok(())
     }
@@ -417,6 +417,14 @@ impl App {
     }
 }
 
+/// An entry of the log as a process keeps it that hears of it now. How long it must be known was
+/// counted by another's clock, which may be behind: counted from now, it is never forgotten early.
+fn as_heard(entry: &RevocationEntry, now: Timestamp) -> RevocationEntry {
+    let needed = entry.expires_at.since(entry.at);
+    let expires_at = entry.expires_at.max(now.plus(needed));
+    RevocationEntry { expires_at, ..entry.clone() }
+}
+
 /// The algorithms for which a tenant needs keys: those of its clients and resources, the default of
 /// access tokens, and RS256, which OpenID Connect Discovery §3 requires.
 fn algorithms_asked(tenant: &TenantState) -> BTreeSet<Algorithm> {
@@ -426,4 +434,26 @@ fn algorithms_asked(tenant: &TenantState) -> BTreeSet<Algorithm> {
     asked.extend(signed.map(|r| r.alg));
     asked.extend(tenant.clients().iter().map(|c| c.client.metadata.id_token_signed_response_alg));
     asked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use keywright_protocol::revocation::RevocationTarget;
+
+    #[test]
+    fn what_a_clock_behind_has_revoked_is_kept_as_long() {
+        let at = Timestamp::from_unix_s;
+        let entry = |at_s| RevocationEntry {
+            seq: 1,
+            tenant: TenantId::default_tenant(),
+            target: RevocationTarget::Tenant,
+            at: at(at_s),
+            expires_at: at(at_s + 660),
+        };
+        let kept_until = |at_s, now_s| as_heard(&entry(at_s), at(now_s)).expires_at;
+        assert_eq!(kept_until(10_000, 10_000), at(10_660), "the clocks agree");
+        assert_eq!(kept_until(6_400, 10_000), at(10_660), "an hour behind");
+        assert_eq!(kept_until(13_600, 10_000), at(14_260), "an hour ahead");
+    }
 }

@@ -128,11 +128,7 @@ fn checks_of(endpoint: &str, refused: &Refused) -> Vec<String> {
     first.chain(groups.iter().flat_map(|group| group.iter().copied())).map(str::to_owned).collect()
 }
 
-async fn keep(
-    store: SharedStore,
-    mut items: mpsc::Receiver<Item>,
-    environment: SharedEnvironment,
-) {
+async fn keep(store: SharedStore, mut items: mpsc::Receiver<Item>, environment: SharedEnvironment) {
     let mut batch = Vec::with_capacity(BATCH_MAX);
     while items.recv_many(&mut batch, BATCH_MAX).await > 0 {
         // Nobody waits for these: a moment more makes one transaction of many.

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use axum::{BoxError, Router};
 use axum::body::{Body, HttpBody};
 use axum::extract::FromRequestParts;
 use axum::response::Response;
+use axum::{BoxError, Router};
 use bytes::Bytes;
 use http::request::Parts;
 use http::uri::PathAndQuery;

@@ -46,11 +46,8 @@ pub(crate) fn enter(stage: &Rc<Stage>) {
             tokens: None,
         }));
         for _ in 0..stage.plan.tabs {
-            let tab = Tab {
-                stage: Rc::clone(stage),
-                device: Rc::clone(&device),
-                chance: chance.fork(),
-            };
+            let tab =
+                Tab { stage: Rc::clone(stage), device: Rc::clone(&device), chance: chance.fork() };
             stage.executor.spawn(Owner::Actor, Box::pin(tab.live()));
         }
     }

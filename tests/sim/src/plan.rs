@@ -5,6 +5,9 @@ use crate::chance::Chance;
 use crate::fault::Failing;
 use crate::ledger::Clocks;
 
+/// How wrong a clock may be, milliseconds.
+const CLOCK_STEPS_MS: [i64; 4] = [3_600_000, -3_600_000, 3000, -3000];
+
 /// See the module. A rate is "one in so many"; 0 is never.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
@@ -31,6 +34,8 @@ pub(crate) struct Plan {
     pub(crate) partition: usize,
     /// Steps between two changes of a clock.
     pub(crate) clock_step: usize,
+    /// By how much the first node's clock is wrong then.
+    pub(crate) clock_ahead_ms: i64,
     pub(crate) failing: Failing,
     /// How long an actor may think, milliseconds.
     pub(crate) thought_ms: u32,
@@ -55,6 +60,7 @@ impl Plan {
             crash: rate(&[0, 0, 0, 40, 150]),
             partition: rate(&[0, 0, 30, 100]),
             clock_step: rate(&[0, 0, 0, 0, 0, 0, 0, 30]),
+            clock_ahead_ms: chance.among(&CLOCK_STEPS_MS).unwrap_or(0),
             failing: if failing == 0 { Failing::Never } else { Failing::OneIn(failing) },
             thought_ms: chance.among(&[5, 1500, 12_000, 70_000, 700_000]).unwrap_or(5),
         }
@@ -76,6 +82,7 @@ impl Plan {
             crash: 0,
             partition: 0,
             clock_step: 0,
+            clock_ahead_ms: 0,
             failing: Failing::Never,
             thought_ms: 1500,
         }

@@ -33,7 +33,6 @@ use keywright_store::tenant::{TenantStore, UpdateTenant};
 use keywright_store::user::{Login, NewUser, SetPassword, UpdateUser, UserStore};
 use keywright_store::{Listed, Page, SharedStore, StoreFault};
 
-
 /// What is wrong.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Sabotage {

@@ -27,8 +27,6 @@ use crate::published::Published;
 use crate::store::NodeStore;
 use crate::wire::{Extras, answer, request};
 
-/// How far a clock may be stepped, milliseconds.
-const CLOCK_STEPS_MS: [i64; 5] = [0, 3_600_000, -3_600_000, 3000, -3000];
 /// How often a schedule may crash a node: each start costs as much as many requests.
 const CRASHES_MAX: u32 = 3;
 
@@ -188,9 +186,7 @@ impl Stage {
             self.say(format_args!("node {node}: cut off from the log: {cut_off:?}"));
         }
         if happens(self.plan.clock_step) {
-            let step = self.chance.borrow_mut().among(&CLOCK_STEPS_MS).unwrap_or(0);
-            self.with_node(node, |node| node.ahead_ms.store(step, Ordering::Relaxed));
-            self.say(format_args!("node {node}: clock ahead by {step} ms"));
+            self.step_clock();
         }
         if happens(self.plan.crash) && self.crashes.get() < CRASHES_MAX {
             self.crashes.set(self.crashes.get() + 1);
@@ -198,8 +194,25 @@ impl Stage {
         }
     }
 
+    /// Sets the first node's clock wrong, or right again.
+    fn step_clock(&self) {
+        let wrong = self.plan.clock_ahead_ms;
+        let ahead_ms = self.with_node(0, |node| {
+            let now = if node.ahead_ms.load(Ordering::Relaxed) == 0 { wrong } else { 0 };
+            node.ahead_ms.store(now, Ordering::Relaxed);
+            now
+        });
+        // What it forgot meanwhile comes back when it follows the log.
+        self.ledger.borrow_mut().forgot(0);
+        self.say(format_args!("node 0: clock ahead by {ahead_ms:?} ms"));
+    }
+
     fn with_node<T>(&self, node: usize, with: impl FnOnce(&mut Node) -> T) -> Option<T> {
         self.nodes.borrow_mut().get_mut(node).map(with)
+    }
+
+    fn ahead_ms(&self, node: usize) -> i64 {
+        self.with_node(node, |node| node.ahead_ms.load(Ordering::Relaxed)).unwrap_or(0)
     }
 
     fn running(&self, node: usize) -> Option<(Life, Running)> {
@@ -318,7 +331,8 @@ impl Stage {
         let Some(request) = request(&ask, &self.ledger.borrow(), extras) else {
             return Heard::Nothing;
         };
-        let id = self.ledger.borrow_mut().begin(ask.clone(), life, self.kernel.now_ms());
+        let moment = (self.kernel.now_ms(), self.ahead_ms(node));
+        let id = self.ledger.borrow_mut().begin(ask.clone(), life, moment);
         self.say(format_args!("node {node}: #{id} {ask:?}"));
         let (told, hears) = oneshot::channel();
         let on_the_way = OnTheWay { stage: Rc::clone(self), id };
@@ -330,7 +344,8 @@ impl Stage {
             let answer = answer(response).await;
             let stage = &on_the_way.stage;
             let published = stage.published(&running.app);
-            let now = Now { ms: stage.kernel.now_ms(), published: &published };
+            let (ms, ahead_ms) = (stage.kernel.now_ms(), stage.ahead_ms(node));
+            let now = Now { ms, ahead_ms, published: &published };
             let brought = stage.ledger.borrow_mut().end(id, &answer, now);
             stage.say(format_args!("node {node}: #{id} -> {} {brought:?}", answer.status));
             // The actor may have given up.

@@ -175,12 +175,7 @@ fn keys() -> Vec<StoredKey> {
             .seal_key(&TenantId::default_tenant(), key)
             .expect("a key of a few bytes is sealed"),
         public: key.public_jwk().clone(),
-        times: KeyTimes {
-            published_at: long_ago(),
-            active_at,
-            retire_at: None,
-            gone_at: None,
-        },
+        times: KeyTimes { published_at: long_ago(), active_at, retire_at: None, gone_at: None },
     };
     let made = |alg| SigningKey::generate(alg).expect("the library makes keys");
     let mut keys: Vec<StoredKey> =

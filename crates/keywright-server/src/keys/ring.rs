@@ -96,9 +96,8 @@ impl KeyRing {
     /// already, which is published as well.
     pub fn active(&self, alg: Algorithm, now: Timestamp) -> Option<&Arc<SigningKey>> {
         let in_state = |state| {
-            let fits = move |key: &&RingKey| {
-                key.key.alg() == alg && state_of(&key.times, now) == state
-            };
+            let fits =
+                move |key: &&RingKey| key.key.alg() == alg && state_of(&key.times, now) == state;
             self.keys.iter().filter(fits)
         };
         let active = in_state(KeyState::Active).max_by_key(|k| k.times.active_at);

@@ -13,8 +13,9 @@ const GUESSES_MAX: u32 = 5;
 
 impl Ledger {
     /// A node was asked.
-    pub(crate) fn begin(&mut self, ask: Ask, life: Life, now_ms: i64) -> CallId {
+    pub(crate) fn begin(&mut self, ask: Ask, life: Life, (now_ms, ahead_ms): (i64, i64)) -> CallId {
         self.count += 1;
+        let doubted = self.is_doubted(&ask);
         self.calls_made += 1;
         let promised = match &ask {
             Ask::Authorize { session, .. } => {
@@ -40,10 +41,25 @@ impl Ledger {
             Ask::RotateKey => false,
         };
         let known = self.known.get(life.node).copied().unwrap_or(0);
-        let call = Call { ask, life, begun: self.count, begun_ms: now_ms, known, promised };
+        let call = Call {
+            ask,
+            life,
+            begun: self.count,
+            begun_ms: now_ms,
+            ahead_ms,
+            doubted,
+            known,
+            promised,
+        };
         let id = self.count;
         self.calls.insert(id, call);
         id
+    }
+
+    fn is_doubted(&self, ask: &Ask) -> bool {
+        let Ask::Refresh { token, .. } = ask else { return false };
+        let family = self.refreshes.get(*token).and_then(|r| self.families.get(r.family));
+        family.is_some_and(|family| family.fate.doubtful)
     }
 
     fn show_code(&mut self, at: usize, by: ClientAt, verifier: Verifier, now_ms: i64) -> bool {
@@ -58,8 +74,7 @@ impl Ledger {
         let replayed = code.shown > 1 && code.redeemed > 0;
         code.fate.doubtful |= replayed;
         let in_time = clocks == Clocks::Agree && now_ms < code.begun_ms + CODE_MS;
-        let promised =
-            right && in_time && code.guesses < GUESSES_MAX && !code.fate.doubtful;
+        let promised = right && in_time && code.guesses < GUESSES_MAX && !code.fate.doubtful;
         let family = code.accepted.filter(|_| replayed).map(|(_, family)| family);
         if let Some(family) = family.and_then(|at| self.families.get_mut(at)) {
             family.fate.doubtful = true;
@@ -81,9 +96,9 @@ impl Ledger {
         let child_shown = refresh.child.is_some_and(|child| {
             self.refreshes.get(child).is_some_and(|child| child.first_shown_ms.is_some())
         });
-        let too_late = refresh.first_shown_ms.is_some_and(|first_ms| {
-            self.clocks == Clocks::Differ || now_ms >= first_ms + RETRY_MS
-        });
+        let too_late = refresh
+            .first_shown_ms
+            .is_some_and(|first_ms| self.clocks == Clocks::Differ || now_ms >= first_ms + RETRY_MS);
         // An ancestor that is still on its way will be judged after this one: as reuse.
         let mut ancestor = refresh.parent;
         let mut overtakes = false;

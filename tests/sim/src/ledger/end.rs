@@ -29,6 +29,8 @@ pub(crate) enum Brought {
 #[derive(Clone, Copy)]
 pub(crate) struct Now<'a> {
     pub(crate) ms: i64,
+    /// How far the answering node's clock is ahead.
+    pub(crate) ahead_ms: i64,
     /// The keys that the answering node publishes.
     pub(crate) published: &'a Published,
 }
@@ -134,8 +136,10 @@ impl Ledger {
                 let what = format!("code {at} was refused: {}", Self::told(answer));
                 self.accuse(Invariant::NothingLost, what);
             }
-            let replay = code.accepted.filter(|(since, _)| *since < call.begun && code.client == by);
-            if let Some((_, family)) = replay.filter(|_| answer.text("error") == Some("invalid_grant"))
+            let replay =
+                code.accepted.filter(|(since, _)| *since < call.begun && code.client == by);
+            if let Some((_, family)) =
+                replay.filter(|_| answer.text("error") == Some("invalid_grant"))
             {
                 self.kill_family(family, self.death(call));
             }
@@ -157,7 +161,8 @@ impl Ledger {
             session: code.session,
             user: code.user,
             fate: Fate {
-                doubtful: code.fate.doubtful || self.may_be_revoked(code.user, code.client, call.begun),
+                doubtful: code.fate.doubtful
+                    || self.may_be_revoked(code.user, code.client, call.begun),
                 deaths: Vec::new(),
             },
             ended: self.count,
@@ -183,7 +188,8 @@ impl Ledger {
             return Brought::Nothing;
         };
         let child = refresh.child.and_then(|child| self.refreshes.get(child));
-        let child_used = child.and_then(|child| child.accepted).is_some_and(|(n, _)| n < call.begun);
+        let child_used =
+            child.and_then(|child| child.accepted).is_some_and(|(n, _)| n < call.begun);
         if answer.status != 200 {
             if call.promised && !family.fate.doubtful && answer.status != 503 {
                 let what = format!("refresh token {at} was refused: {}", Self::told(answer));
@@ -202,14 +208,16 @@ impl Ledger {
             self.accuse(Invariant::NarrowScope, format!("refresh token {at} gave more scope"));
         }
         if Self::dead_in_store(&family.fate, call) {
-            let what = format!("family {} is revoked and refresh token {at} was used", refresh.family);
+            let what =
+                format!("family {} is revoked and refresh token {at} was used", refresh.family);
             self.accuse(Invariant::StaysRevoked, what);
         }
         let late = refresh.accepted.is_some_and(|(_, ms)| ms + RETRY_MS <= call.begun_ms);
         if child_used || (late && self.clocks == Clocks::Agree) {
             self.accuse(Invariant::OnceOnly, format!("refresh token {at} was used again"));
         }
-        let asked = if scope == Scope::Narrower { client(by).narrower } else { family.scope.as_str() };
+        let asked =
+            if scope == Scope::Narrower { client(by).narrower } else { family.scope.as_str() };
         if let Some(refresh) = self.refreshes.get_mut(at) {
             refresh.accepted.get_or_insert((self.count, now.ms));
         }
@@ -300,7 +308,18 @@ impl Ledger {
         let expires_ms = call.begun_ms + lifetime_s.unwrap_or(0) * 1000;
         let fate = Fate { doubtful, deaths: Vec::new() };
         let ended = self.count;
-        self.accesses.push(Access { text, client, user, family, kid, fate, ended, expires_ms });
+        let dated_ahead = call.ahead_ms > 0 || now.ahead_ms > 0;
+        self.accesses.push(Access {
+            text,
+            client,
+            user,
+            family,
+            kid,
+            fate,
+            ended,
+            expires_ms,
+            dated_ahead,
+        });
         self.accesses.len() - 1
     }
 
@@ -319,7 +338,7 @@ impl Ledger {
         let expired = agree && access.expires_ms + 1000 <= call.begun_ms;
         let in_time = agree && call.begun_ms < access.expires_ms - 1000;
         let unknown = access.kid.is_some() && !now.published.verifies(&access.text);
-        let dead = self.access_is_dead(access, call);
+        let dead = !access.dated_ahead && self.access_is_dead(access, call);
         let promised = in_time && !self.access_is_doubtful(access);
         if active && unknown {
             let what = format!("access token {at} was accepted, and no published key verifies it");
@@ -328,7 +347,10 @@ impl Ledger {
             let what = format!("access token {at} is revoked and was accepted");
             self.accuse(Invariant::StaysRevoked, what);
         } else if active && expired {
-            self.accuse(Invariant::Expires, format!("access token {at} was accepted after its end"));
+            self.accuse(
+                Invariant::Expires,
+                format!("access token {at} was accepted after its end"),
+            );
         } else if !active && promised {
             self.accuse(Invariant::NothingLost, format!("access token {at} was not accepted"));
         }
@@ -353,7 +375,10 @@ impl Ledger {
     }
 
     const fn death(&self, call: &Call) -> Death {
-        Death { at: self.count, said_by: call.life }
+        // What was in doubt before may have been ended by another node: this one knows of it from
+        // the row, and from the log when it follows it.
+        let said_by = if call.doubted { None } else { Some(call.life) };
+        Death { at: self.count, said_by }
     }
 
     fn kill_family(&mut self, at: usize, death: Death) {
@@ -384,6 +409,11 @@ impl Ledger {
     /// What was there when the revocation began is dead; what came meanwhile is in doubt.
     fn revoked(&mut self, call: &Call, target: &Target) {
         self.doubt(target);
+        // A client or a user is taken back up to a moment, and a moment is what the clocks do not
+        // agree about.
+        if self.clocks == Clocks::Differ && matches!(target, Target::Client(_) | Target::User(_)) {
+            return;
+        }
         let death = self.death(call);
         let before = |ended: u64| ended < call.begun;
         for (at, session) in self.sessions.iter_mut().enumerate() {

@@ -95,6 +95,10 @@ pub(crate) struct Call {
     /// The ledger's own count of what has happened, when the call began.
     pub(crate) begun: u64,
     pub(crate) begun_ms: i64,
+    /// How far the node's clock was ahead then.
+    ahead_ms: i64,
+    /// Whether something had put the credential in doubt before.
+    doubted: bool,
     /// Up to which count the node knew the log then.
     known: u64,
     /// Whether a refusal would lose something.
@@ -179,6 +183,18 @@ impl Ledger {
         }
     }
 
+    /// A node's memory may have lost something: until it follows the log, nothing is expected of it.
+    pub(crate) fn forgot(&mut self, node: usize) {
+        if let Some(known) = self.known.get_mut(node) {
+            *known = 0;
+        }
+        let fates = self.families.iter_mut().map(|family| &mut family.fate);
+        let fates = fates.chain(self.accesses.iter_mut().map(|access| &mut access.fate));
+        for death in fates.chain(self.keys.values_mut()).flat_map(|fate| &mut fate.deaths) {
+            death.said_by = death.said_by.filter(|life| life.node != node);
+        }
+    }
+
     /// A node's task was dropped: it will not answer. What the call put in doubt stays in doubt.
     pub(crate) fn abandon(&mut self, call: CallId, now_ms: i64) {
         if let Some(call) = self.calls.remove(&call) {
@@ -216,7 +232,7 @@ impl Ledger {
     /// Whether a fate binds the memory of the node that was called.
     fn dead_in_memory(fate: &Fate, call: &Call) -> bool {
         fate.deaths.iter().any(|death| {
-            death.at < call.begun && (death.said_by == call.life || call.known >= death.at)
+            death.at < call.begun && (death.said_by == Some(call.life) || call.known >= death.at)
         })
     }
 

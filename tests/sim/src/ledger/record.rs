@@ -8,8 +8,8 @@ use crate::kernel::Life;
 pub(crate) struct Death {
     /// The ledger's count.
     pub(crate) at: u64,
-    /// Which node said so.
-    pub(crate) said_by: Life,
+    /// Which node said so of its own knowledge, and so acts by it at once.
+    pub(crate) said_by: Option<Life>,
 }
 
 /// How a credential stands.
@@ -92,6 +92,8 @@ pub(crate) struct Access {
     pub(crate) fate: Fate,
     pub(crate) ended: u64,
     pub(crate) expires_ms: i64,
+    /// Whether the clock that dated it was ahead: it then outlives what is remembered of it.
+    pub(crate) dated_ahead: bool,
 }
 
 impl Access {
