@@ -201,11 +201,11 @@ impl App {
         }
     }
 
-    /// The same where the log may have gained nothing, because another process was first: what that
-    /// one wrote is known before this one answers.
-    pub async fn learn_or_follow(&self, entries: &[RevocationEntry]) -> Result<(), ServerFault> {
+    /// The same where another process may have been first with some of it, so that the log gained
+    /// less: what that one wrote is known before this one answers.
+    pub async fn learn_and_follow(&self, entries: &[RevocationEntry]) -> Result<(), ServerFault> {
         self.learn(entries);
-        if entries.is_empty() { self.follow_revocations().await } else { Ok(()) }
+        self.follow_revocations().await
     }
 
     /// Follows both logs to their end. What other processes changed is known afterwards.

@@ -57,7 +57,7 @@ async fn find_target(
         let Some(family) = found else { return Ok(None) };
         if family.revoked {
             // Perhaps by another process, or by a try whose answer was lost.
-            ctx.app.learn_or_follow(&[]).await?;
+            ctx.app.learn_and_follow(&[]).await?;
             return Ok(None);
         }
         let expires_at = ctx.app.tokens_expire_at(&ctx.tenant, ctx.now);

@@ -103,7 +103,7 @@ async fn punish(
             record: Record::of(event).once(client.once()),
         };
         let entries = ctx.app.store.revoke_replayed_code(replayed).await?;
-        ctx.app.learn_or_follow(&entries).await?;
+        ctx.app.learn_and_follow(&entries).await?;
     } else if error.counts_against_code() {
         let record = Record { now: ctx.now, events: Vec::new(), once: client.once().cloned() };
         ctx.app.store.fail_code(&tenant, hash, record).await?;
