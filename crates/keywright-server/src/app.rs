@@ -1,6 +1,7 @@
 //! What every request shares.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
@@ -68,6 +69,8 @@ pub struct App {
     master: MasterKey,
     tenants: ArcSwap<HashMap<TenantId, Arc<TenantState>>>,
     revocations: RwLock<RevocationSet>,
+    /// The latest moment, milliseconds, for which expired revocations were forgotten.
+    forgotten_at: AtomicI64,
     followed_changes: Mutex<u64>,
     /// Held while what others changed is loaded: two at once could leave the older one.
     following: tokio::sync::Mutex<()>,
@@ -106,7 +109,7 @@ impl App {
             guesses_from_address: Throttle::new(limits.login_failures_per_address, THROTTLE_WINDOW),
             guesses_at_client: Throttle::new(limits.login_failures_per_account, THROTTLE_WINDOW),
             config: ArcSwap::from_pointee(config),
-            notebook: Notebook::start(Arc::clone(&store)),
+            notebook: Notebook::start(Arc::clone(&store), &environment),
             environment,
             store,
             metrics: Metrics::default(),
@@ -118,6 +121,7 @@ impl App {
             master,
             tenants: ArcSwap::from_pointee(HashMap::new()),
             revocations: RwLock::new(RevocationSet::default()),
+            forgotten_at: AtomicI64::new(i64::MIN),
             followed_changes: Mutex::new(0),
             following: tokio::sync::Mutex::new(()),
             loading_keys: tokio::sync::Mutex::new(()),
@@ -206,6 +210,13 @@ impl App {
         }
     }
 
+    /// The same where another process may have been first with some of it, so that the log gained
+    /// less: what that one wrote is known before this one answers.
+    pub async fn learn_and_follow(&self, entries: &[RevocationEntry]) -> Result<(), ServerFault> {
+        self.learn(entries);
+        self.follow_revocations().await
+    }
+
     /// Follows both logs to their end. What other processes changed is known afterwards.
     pub async fn follow(&self) -> Result<LogHeads, ServerFault> {
         self.follow_revocations().await?;
@@ -226,6 +237,13 @@ impl App {
         self.metrics.revocation_entries(set.len());
         drop(set);
         self.feeds.forget_expired(now);
+        self.forgotten_at.fetch_max(now.as_millis(), Ordering::AcqRel);
+    }
+
+    /// Whether the clock was set back since revocations were forgotten: what then seemed to be over
+    /// is not. The store keeps them an hour longer, and following the log brings them back.
+    pub fn forgot_too_early(&self) -> bool {
+        self.now().as_millis() < self.forgotten_at.load(Ordering::Acquire)
     }
 
     /// The name that a user signs in with: it never changes, so it is remembered.
@@ -351,20 +369,25 @@ impl App {
     }
 
     async fn follow_revocations(&self) -> Result<(), ServerFault> {
+        let now = self.now();
+        let again = self.forgot_too_early();
+        let mut from = if again { 0 } else { self.with_revocations(RevocationSet::last_seq) };
         loop {
-            let from = self.with_revocations(RevocationSet::last_seq);
             let entries = self.store.revocations_since(from, 1000).await?;
-            if entries.is_empty() {
-                return Ok(());
-            }
+            let Some(last) = entries.last() else { break };
+            from = last.seq;
             let mut set =
                 self.revocations.write().unwrap_or_else(std::sync::PoisonError::into_inner);
             for entry in &entries {
-                set.insert(entry);
+                set.insert(&as_heard(entry, now));
                 self.feeds.append(entry, set.floor_of(&entry.tenant, &entry.target));
             }
             self.feeds.followed_to(set.last_seq());
         }
+        if again {
+            self.forgotten_at.store(now.as_millis(), Ordering::Release);
+        }
+        Ok(())
     }
 
     async fn follow_changes(&self) -> Result<(), ServerFault> {
@@ -424,6 +447,14 @@ impl App {
     }
 }
 
+/// An entry of the log as a process keeps it that hears of it now. How long it must be known was
+/// counted by another's clock, which may be behind: counted from now, it is never forgotten early.
+fn as_heard(entry: &RevocationEntry, now: Timestamp) -> RevocationEntry {
+    let needed = entry.expires_at.since(entry.at);
+    let expires_at = entry.expires_at.max(now.plus(needed));
+    RevocationEntry { expires_at, ..entry.clone() }
+}
+
 /// The algorithms for which a tenant needs keys: those of its clients and resources, the default of
 /// access tokens, and RS256, which OpenID Connect Discovery §3 requires.
 fn algorithms_asked(tenant: &TenantState) -> BTreeSet<Algorithm> {
@@ -433,4 +464,26 @@ fn algorithms_asked(tenant: &TenantState) -> BTreeSet<Algorithm> {
     asked.extend(signed.map(|r| r.alg));
     asked.extend(tenant.clients().iter().map(|c| c.client.metadata.id_token_signed_response_alg));
     asked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use keywright_protocol::revocation::RevocationTarget;
+
+    #[test]
+    fn what_a_clock_behind_has_revoked_is_kept_as_long() {
+        let at = Timestamp::from_unix_s;
+        let entry = |at_s| RevocationEntry {
+            seq: 1,
+            tenant: TenantId::default_tenant(),
+            target: RevocationTarget::Tenant,
+            at: at(at_s),
+            expires_at: at(at_s + 660),
+        };
+        let kept_until = |at_s, now_s| as_heard(&entry(at_s), at(now_s)).expires_at;
+        assert_eq!(kept_until(10_000, 10_000), at(10_660), "the clocks agree");
+        assert_eq!(kept_until(6_400, 10_000), at(10_660), "an hour behind");
+        assert_eq!(kept_until(13_600, 10_000), at(14_260), "an hour ahead");
+    }
 }

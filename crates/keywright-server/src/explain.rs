@@ -1,6 +1,7 @@
 //! What became of a request, for `explain`: refused ones are kept, a bounded number of them, by a
 //! task that nobody waits for.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use keywright_protocol::audit::AuditEvent;
@@ -11,6 +12,7 @@ use keywright_store::SharedStore;
 use keywright_store::audit::{Recorded, RefusedRequest};
 use tokio::sync::mpsc;
 
+use crate::environment::SharedEnvironment;
 use crate::error::Refused;
 use crate::router::Ctx;
 
@@ -35,9 +37,9 @@ pub struct Notebook(mpsc::Sender<Item>);
 
 impl Notebook {
     /// Starts the task; it ends when every notebook is gone.
-    pub fn start(store: SharedStore) -> Self {
+    pub fn start(store: SharedStore, environment: &SharedEnvironment) -> Self {
         let (sender, receiver) = mpsc::channel(WAITING_MAX);
-        tokio::spawn(keep(store, receiver));
+        environment.spawn(Box::pin(keep(store, receiver, Arc::clone(environment))));
         Self(sender)
     }
 
@@ -126,12 +128,12 @@ fn checks_of(endpoint: &str, refused: &Refused) -> Vec<String> {
     first.chain(groups.iter().flat_map(|group| group.iter().copied())).map(str::to_owned).collect()
 }
 
-async fn keep(store: SharedStore, mut items: mpsc::Receiver<Item>) {
+async fn keep(store: SharedStore, mut items: mpsc::Receiver<Item>, environment: SharedEnvironment) {
     let mut batch = Vec::with_capacity(BATCH_MAX);
     while items.recv_many(&mut batch, BATCH_MAX).await > 0 {
         // Nobody waits for these: a moment more makes one transaction of many.
         if batch.len() < BATCH_MAX && !batch.iter().any(|item| matches!(item, Item::Flush(_))) {
-            tokio::time::sleep(GATHERING).await;
+            environment.sleep(GATHERING).await;
             gather(&mut items, &mut batch);
         }
         let (mut events, mut refusals, mut flushed) = (Vec::new(), Vec::new(), Vec::new());

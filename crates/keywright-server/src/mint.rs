@@ -5,9 +5,10 @@ use std::time::Duration;
 use keywright_jose::{SealingKey, base64url_encode, sign_compact};
 use keywright_protocol::claims::access_token::{self, AccessClaims, Minting};
 use keywright_protocol::claims::id_token::IdTokenClaims;
+use keywright_protocol::grant::authorization_code::StoredCode;
 use keywright_protocol::grant::plan::{IssuePlan, Lifetimes, Principal, RefreshPlan, Survival};
 use keywright_protocol::grant::refresh_token::{FamilyOrigin, StoredFamily};
-use keywright_protocol::id::{FamilyId, Jti, SessionId};
+use keywright_protocol::id::{FamilyId, Jti};
 use keywright_protocol::policy::ApprovedPlan;
 use keywright_protocol::resource::TokenFormat;
 use keywright_protocol::secret::Secret;
@@ -60,7 +61,7 @@ impl Mint<'_> {
     pub fn first(
         &self,
         approved: &ApprovedPlan,
-        session: &SessionId,
+        code: &StoredCode,
     ) -> Result<(Minted, Option<NewFamily>), ServerFault> {
         let plan = approved.plan();
         let (RefreshPlan::Start(survival), Principal::User { sub, authentication, grant, .. }) =
@@ -76,12 +77,14 @@ impl Mint<'_> {
                 client: plan.client.clone(),
                 sub: sub.clone(),
                 grant: grant.clone(),
-                session: session.clone(),
+                session: code.session.clone(),
                 offline: *survival == Survival::Offline,
                 scope: plan.family_scope.clone(),
                 resources: plan.granted_resources.clone(),
                 authentication: authentication.clone(),
-                created_at: self.now,
+                // Never before the code, whoever's clock is behind: a revocation that spared the code
+                // spares its family.
+                created_at: self.now.max(code.created_at),
             },
             current: token.hash(),
             idle_expires_at: self.idle_end(absolute_expires_at),

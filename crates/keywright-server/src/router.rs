@@ -9,14 +9,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::extract::FromRequestParts;
 use axum::response::Response;
+use axum::{BoxError, Router};
+use bytes::Bytes;
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri, header};
-use hyper::body::Incoming;
 use keywright_protocol::audit::Origin;
 use keywright_protocol::id::{RequestId, TenantId};
 use keywright_protocol::time::Timestamp;
@@ -26,7 +26,7 @@ use tower::{Service, ServiceExt};
 use crate::app::App;
 use crate::endpoint;
 use crate::endpoint::cors::CrossOrigin;
-use crate::environment::random;
+use crate::environment::{random, within};
 use crate::error::error_response;
 use crate::interaction::page::error_page;
 use crate::listen::PeerAddress;
@@ -104,7 +104,11 @@ impl Dispatch {
         Self { router: endpoint::routes(), app }
     }
 
-    async fn answer(self, mut request: Request<Incoming>) -> Response {
+    async fn answer<B>(self, mut request: Request<B>) -> Response
+    where
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
         // Measured for the metric alone: nothing is decided by it.
         let started = Instant::now();
         let request_id = RequestId::from_random(random(&*self.app.environment));
@@ -139,10 +143,11 @@ impl Dispatch {
 
     async fn run(&self, request: Request<Body>) -> Response {
         let limit = self.app.config.load().limits.request_timeout;
-        match tokio::time::timeout(limit, self.router.clone().oneshot(request)).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(never)) => match never {},
-            Err(_) => {
+        let answer = self.router.clone().oneshot(request);
+        match within(&*self.app.environment, limit, answer).await {
+            Some(Ok(response)) => response,
+            Some(Err(never)) => match never {},
+            None => {
                 let why = "the answer took too long; try again";
                 self.refuse(ErrorCode::TemporarilyUnavailable, why)
             }
@@ -154,7 +159,7 @@ impl Dispatch {
     }
 
     /// Finds the tenant, and rewrites the path to what stands below its issuer.
-    fn prepare(&self, request: &mut Request<Incoming>, request_id: &RequestId) -> Option<Ctx> {
+    fn prepare<B>(&self, request: &mut Request<B>, request_id: &RequestId) -> Option<Ctx> {
         let config = self.app.config.load();
         let (tenant, path) = split_path(request.uri().path(), issuer_path(&config.issuer))?;
         let tenant = self.app.tenant(&tenant)?;
@@ -184,7 +189,11 @@ impl Dispatch {
     }
 }
 
-impl Service<Request<Incoming>> for Dispatch {
+impl<B> Service<Request<B>> for Dispatch
+where
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
     type Response = Response;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
@@ -193,7 +202,7 @@ impl Service<Request<Incoming>> for Dispatch {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+    fn call(&mut self, request: Request<B>) -> Self::Future {
         let this = self.clone();
         Box::pin(async move { Ok(this.answer(request).await) })
     }

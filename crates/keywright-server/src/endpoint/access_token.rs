@@ -1,5 +1,8 @@
 //! Access tokens that come back: opened or verified, in their lifetime, not revoked.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use keywright_jose::{UnverifiedJws, base64url_decode};
 use keywright_protocol::claims::access_token::{AccessClaims, AccessTokenError, TYP};
 use keywright_protocol::client::metadata::SIGNING_ALGORITHMS;
@@ -10,12 +13,16 @@ use crate::keys::KeyRing;
 use crate::keys::verified::VerifiedToken;
 use crate::router::Ctx;
 
+/// How wrong a clock may be for a while without costing a revocation; the store keeps what has
+/// expired for as long.
+const CLOCK_STEP_MAX: Duration = Duration::from_hours(1);
+
 /// Verifies an access token of this tenant, whoever it is for.
 pub fn verify(ctx: &Ctx, token: &str) -> Result<AccessClaims, AccessTokenError> {
-    let verdict = match token.strip_prefix(OPAQUE_PREFIX) {
-        Some(sealed) => open(ctx, sealed),
-        None => verify_signed(ctx, token),
-    };
+    let verdict = read(ctx, token).and_then(|(claims, kid)| {
+        check(ctx, &claims, kid.as_deref())?;
+        Ok(claims)
+    });
     ctx.app.metrics.validated(match &verdict {
         Ok(_) => "ok",
         Err(AccessTokenError::Expired) => "expired",
@@ -25,7 +32,34 @@ pub fn verify(ctx: &Ctx, token: &str) -> Result<AccessClaims, AccessTokenError> 
     verdict
 }
 
-fn open(ctx: &Ctx, sealed: &str) -> Result<AccessClaims, AccessTokenError> {
+/// Recognises an access token of this tenant that is to be taken back, in its lifetime or not.
+///
+/// Which of two clocks is wrong cannot be known here: a token that is over by this one may live by
+/// another. One that was revoked already, or that is over by more than any clock is wrong, is left
+/// as it is.
+pub fn recognise(ctx: &Ctx, token: &str) -> Result<AccessClaims, AccessTokenError> {
+    let (claims, kid) = read(ctx, token)?;
+    let over = Timestamp::from_unix_s(claims.exp).plus(CLOCK_STEP_MAX) <= ctx.now;
+    match claims.check(ctx.issuer(), ctx.now) {
+        Err(AccessTokenError::Expired) if over => Err(AccessTokenError::Expired),
+        Ok(()) | Err(AccessTokenError::Expired | AccessTokenError::NotYetValid) => {
+            check_revoked(ctx, &claims, kid.as_deref())?;
+            Ok(claims)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The claims of a token that is ours, and the key that signed it.
+fn read(ctx: &Ctx, token: &str) -> Result<(AccessClaims, Option<String>), AccessTokenError> {
+    if let Some(sealed) = token.strip_prefix(OPAQUE_PREFIX) {
+        return Ok((unseal(ctx, sealed)?, None));
+    }
+    let verified = verify_signed(ctx, token)?;
+    Ok((verified.claims.clone(), verified.kid.clone()))
+}
+
+fn unseal(ctx: &Ctx, sealed: &str) -> Result<AccessClaims, AccessTokenError> {
     let bytes = base64url_decode(sealed).map_err(|_| AccessTokenError::Malformed)?;
     let payload = ctx
         .tenant
@@ -33,16 +67,12 @@ fn open(ctx: &Ctx, sealed: &str) -> Result<AccessClaims, AccessTokenError> {
         .opaque
         .open(ctx.issuer().as_bytes(), &bytes)
         .map_err(|_| AccessTokenError::Signature)?;
-    let claims = AccessClaims::parse(&payload)?;
-    check(ctx, &claims, None)?;
-    Ok(claims)
+    AccessClaims::parse(&payload)
 }
 
-fn verify_signed(ctx: &Ctx, token: &str) -> Result<AccessClaims, AccessTokenError> {
+fn verify_signed(ctx: &Ctx, token: &str) -> Result<Arc<VerifiedToken>, AccessTokenError> {
     let keys = ctx.tenant.keys.load();
-    let verified = keys.verified.find_or(token, || verify_signature(&keys, token))?;
-    check(ctx, &verified.claims, verified.kid.as_deref())?;
-    Ok(verified.claims.clone())
+    keys.verified.find_or(token, || verify_signature(&keys, token))
 }
 
 fn verify_signature(keys: &KeyRing, token: &str) -> Result<VerifiedToken, AccessTokenError> {
@@ -67,6 +97,14 @@ fn check(ctx: &Ctx, claims: &AccessClaims, kid: Option<&str>) -> Result<(), Acce
     if ctx.app.tokens_expire_at(&ctx.tenant, issued_at) <= ctx.now {
         return Err(AccessTokenError::Expired);
     }
+    check_revoked(ctx, claims, kid)
+}
+
+fn check_revoked(
+    ctx: &Ctx,
+    claims: &AccessClaims,
+    kid: Option<&str>,
+) -> Result<(), AccessTokenError> {
     let facts = claims.facts(kid);
     if ctx.app.with_revocations(|set| set.revokes(&ctx.origin.tenant, &facts)) {
         return Err(AccessTokenError::Revoked);

@@ -13,7 +13,7 @@ use keywright_protocol::wire::revoke::RevokeRequest;
 use keywright_protocol::wire::{ErrorCode, WireError};
 use keywright_store::revocation::{Revoke, Revoked};
 
-use crate::endpoint::access_token::verify;
+use crate::endpoint::access_token::recognise;
 use crate::endpoint::client::{credentials, prove};
 use crate::endpoint::form::read_form;
 use crate::endpoint::introspect::spend_assertion;
@@ -53,12 +53,17 @@ async fn find_target(
 ) -> Result<Option<(RevocationTarget, Timestamp)>, Refused> {
     let (owner, target, expires_at) = if let Some(refresh) = RefreshToken::parse(token) {
         let found = ctx.app.store.load_family(&ctx.origin.tenant, &refresh.family()).await?;
-        let Some(family) = found.filter(|family| !family.revoked) else { return Ok(None) };
+        let Some(family) = found else { return Ok(None) };
+        if family.revoked {
+            // Perhaps by another process, or by a try whose answer was lost.
+            ctx.app.learn_and_follow(&[]).await?;
+            return Ok(None);
+        }
         let expires_at = ctx.app.tokens_expire_at(&ctx.tenant, ctx.now);
         (family.origin.client, RevocationTarget::Family(family.id), expires_at)
     } else {
-        let Ok(claims) = verify(ctx, token) else { return Ok(None) };
-        let target = RevocationTarget::Token(claims.jti);
+        let Ok(claims) = recognise(ctx, token) else { return Ok(None) };
+        let target = RevocationTarget::Token(claims.jti.clone());
         let expires_at = Timestamp::from_unix_s(claims.exp.saturating_add(60));
         (claims.client_id, target, expires_at)
     };

@@ -26,7 +26,8 @@ pub fn machine_name() -> String {
     format!("{}/{}", host.trim(), boot.trim())
 }
 
-struct Follower {
+/// A node that follows the logs and says so.
+pub struct Follower {
     app: Arc<App>,
     id: String,
     machine: String,
@@ -35,10 +36,7 @@ struct Follower {
 }
 
 pub(super) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
-    let id = keywright_jose::base64url_encode(&random::<12>(&*app.environment));
-    let never = Timestamp::from_millis(0);
-    let reported = LogHeads::default();
-    let mut follower = Follower { app, id, machine: machine_name(), reported, reported_at: never };
+    let mut follower = Follower::new(app);
     let mut failing_since = None;
     loop {
         match follower.step().await {
@@ -66,10 +64,18 @@ pub(super) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
 }
 
 impl Follower {
-    async fn step(&mut self) -> Result<(), ServerFault> {
+    /// A node with a new name, which has said nothing yet.
+    pub fn new(app: Arc<App>) -> Self {
+        let id = keywright_jose::base64url_encode(&random::<12>(&*app.environment));
+        let never = Timestamp::from_millis(0);
+        Self { app, id, machine: machine_name(), reported: LogHeads::default(), reported_at: never }
+    }
+
+    /// Follows the logs to their ends, and reports where something changed or a report is due.
+    pub async fn step(&mut self) -> Result<(), ServerFault> {
         let asked_at = self.app.now();
         let heads = self.app.store.log_heads().await?;
-        if heads != self.app.followed() {
+        if heads != self.app.followed() || self.app.forgot_too_early() {
             self.app.follow().await?;
         }
         self.app.feeds.is_current(asked_at);

@@ -91,11 +91,18 @@ impl KeyRing {
         Self { keys, verifying, documents, verified: VerifiedTokens::default() }
     }
 
-    /// The key that signs with an algorithm now: the one that became active last.
+    /// The key that signs with an algorithm now: the one that became active last. Where another
+    /// process's clock was ahead when it rotated, there may be none: then the next one signs
+    /// already, which is published as well.
     pub fn active(&self, alg: Algorithm, now: Timestamp) -> Option<&Arc<SigningKey>> {
-        let active =
-            |key: &&RingKey| key.key.alg() == alg && state_of(&key.times, now) == KeyState::Active;
-        self.keys.iter().filter(active).max_by_key(|k| k.times.active_at).map(|k| &k.key)
+        let in_state = |state| {
+            let fits =
+                move |key: &&RingKey| key.key.alg() == alg && state_of(&key.times, now) == state;
+            self.keys.iter().filter(fits)
+        };
+        let active = in_state(KeyState::Active).max_by_key(|k| k.times.active_at);
+        let next = || in_state(KeyState::Next).min_by_key(|k| k.times.active_at);
+        active.or_else(next).map(|k| &k.key)
     }
 
     /// All keys that are not gone.
@@ -135,4 +142,36 @@ fn render(keys: &[RingKey], now: Timestamp) -> Bytes {
 fn next_change(keys: &[RingKey], now: Timestamp) -> Timestamp {
     let ends = keys.iter().filter_map(|k| k.times.gone_at).filter(|at| *at > now);
     ends.min().unwrap_or(Timestamp::from_millis(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_unix_s(seconds)
+    }
+
+    fn key(active_at_s: i64, retire_at_s: Option<i64>) -> RingKey {
+        let times = KeyTimes {
+            published_at: at(0),
+            active_at: at(active_at_s),
+            retire_at: retire_at_s.map(at),
+            gone_at: None,
+        };
+        let key = SigningKey::generate(Algorithm::EdDsa).unwrap();
+        RingKey { key: Arc::new(key), times }
+    }
+
+    #[test]
+    fn the_last_active_key_signs_and_the_next_one_where_there_is_none() {
+        let keys = [key(10, Some(100)), key(20, Some(100)), key(200, None), key(300, None)];
+        let kids: Vec<String> = keys.iter().map(|key| key.key.kid().to_owned()).collect();
+        let ring = KeyRing::new(keys.into(), at(0));
+        let signs = |now_s| ring.active(Algorithm::EdDsa, at(now_s)).map(|key| key.kid());
+        assert_eq!(signs(50), Some(kids[1].as_str()));
+        assert_eq!(signs(250), Some(kids[2].as_str()));
+        assert_eq!(signs(150), Some(kids[2].as_str()), "between two: the sooner of the next");
+        assert_eq!(ring.active(Algorithm::Es256, at(50)).map(|key| key.kid()), None);
+    }
 }

@@ -46,7 +46,7 @@ use crate::{Listed, Page, StoreFault, first_tenant};
 #[derive(Debug)]
 pub struct MemoryStore(Mutex<State>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct State {
     closed: bool,
     tenants: BTreeMap<TenantId, Tenant>,
@@ -69,19 +69,19 @@ struct State {
     leases: BTreeMap<String, (String, Timestamp)>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct UserRow {
     user: User,
     password_hash: Option<String>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct SessionRow {
     cookie: SessionHash,
     session: Session,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct CodeRow {
     code: StoredCode,
     failures: u32,
@@ -118,6 +118,13 @@ impl MemoryStore {
             nodes: BTreeMap::new(),
             leases: BTreeMap::new(),
         }))
+    }
+
+    /// A store of its own that begins with all that this one holds now: a backup, restored.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Self(Mutex::new(state.clone()))
     }
 
     fn state(&self) -> Result<MutexGuard<'_, State>, StoreFault> {

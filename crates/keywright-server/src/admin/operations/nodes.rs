@@ -5,6 +5,7 @@ use std::time::Duration;
 use keywright_store::change::{LogHeads, NodeReport};
 
 use crate::app::App;
+use crate::environment::within;
 use crate::error::ServerFault;
 use crate::jobs::machine_name;
 
@@ -17,10 +18,10 @@ const NODE_SILENT: Duration = Duration::from_secs(5);
 
 /// Waits until every node of this machine has followed the logs to where they end now.
 pub(super) async fn wait_for_nodes(app: &App) {
-    match tokio::time::timeout(WAIT_MAX, wait(app)).await {
-        Ok(Ok(())) => {}
-        Ok(Err(fault)) => tracing::warn!(error = %fault, "nodes could not be asked"),
-        Err(_) => tracing::warn!("a node of this machine has not followed within a second"),
+    match within(&*app.environment, WAIT_MAX, wait(app)).await {
+        Some(Ok(())) => {}
+        Some(Err(fault)) => tracing::warn!(error = %fault, "nodes could not be asked"),
+        None => tracing::warn!("a node of this machine has not followed within a second"),
     }
 }
 
@@ -33,7 +34,7 @@ async fn wait(app: &App) -> Result<(), ServerFault> {
         if !nodes.iter().any(behind) {
             return Ok(());
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        app.environment.sleep(LOOK_EVERY).await;
     }
 }
 

@@ -56,7 +56,7 @@ async fn attempt(
         Err(error) => return Err(punish(ctx, client, code.hash(), &stored, error).await?),
     };
     let approved = approve(plan, client.client())?;
-    let (minted, family) = mint_for(ctx, approved.plan()).first(&approved, &stored.session)?;
+    let (minted, family) = mint_for(ctx, approved.plan()).first(&approved, &stored)?;
     let event = issued_event(ctx, EventType::TokenIssued, client, approved.plan(), &minted);
     let commit = RedeemCode {
         tenant: ctx.origin.tenant.clone(),
@@ -102,7 +102,8 @@ async fn punish(
             tokens_expire_at: ctx.app.tokens_expire_at(&ctx.tenant, ctx.now),
             record: Record::of(event).once(client.once()),
         };
-        ctx.app.learn(&ctx.app.store.revoke_replayed_code(replayed).await?);
+        let entries = ctx.app.store.revoke_replayed_code(replayed).await?;
+        ctx.app.learn_and_follow(&entries).await?;
     } else if error.counts_against_code() {
         let record = Record { now: ctx.now, events: Vec::new(), once: client.once().cloned() };
         ctx.app.store.fail_code(&tenant, hash, record).await?;

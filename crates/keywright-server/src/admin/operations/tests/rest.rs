@@ -197,3 +197,22 @@ async fn what_is_no_token_is_said_so() {
         assert_eq!(refusal(refused), is("invalid", "token"), "{text}");
     }
 }
+
+#[tokio::test]
+async fn a_clock_that_was_ahead_for_a_while_costs_no_revocation() {
+    let World { app, clock, operator } = &World::start().await;
+    let jti = RevocationTarget::Token(Jti::from_trusted("j"));
+    let revoked = revocations::revoke(app, operator, jti).await.unwrap();
+    let known = || app.with_revocations(|set| set.len());
+    assert_eq!((revoked.len(), known()), (1, 1));
+    let hour = std::time::Duration::from_hours(1);
+    clock.advance(hour);
+    app.forget_expired(app.now());
+    assert_eq!(known(), 0, "an hour later it concerns no living token");
+    assert!(!app.forgot_too_early());
+    clock.set_back(hour);
+    assert!(app.forgot_too_early());
+    app.follow().await.unwrap();
+    assert_eq!(known(), 1, "it does again");
+    assert!(!app.forgot_too_early());
+}

@@ -1,0 +1,360 @@
+//! Who acts: applications with one or two tabs, thieves, operators.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use keywright_protocol::audit::{Actor, EventType, Origin, Record};
+use keywright_protocol::id::{ClientId, SessionId, TenantId};
+use keywright_protocol::session::{Authentication, Session};
+use keywright_protocol::token::SessionToken;
+use keywright_store::session::{SignIn, SignedIn};
+
+use crate::ask::{
+    API, Ask, ClientAt, FOR_PEOPLE, POS, Scope, SessionAt, Target, Token, USERS, UserAt, Verifier,
+    WEB,
+};
+use crate::chance::Chance;
+use crate::executor::Owner;
+use crate::ledger::{Brought, Issued};
+use crate::stage::{Heard, Stage};
+use crate::template::{ROTATIONS_MAX, subject};
+use crate::wire::Extras;
+
+/// How many asks on the way to tokens count as one use of them.
+const ASKS_PER_ACTION: usize = 4;
+/// How often an application tries again when it hears nothing.
+const TRIES_MAX: usize = 3;
+
+/// A browser and the application behind it: what its tabs share.
+struct Device {
+    user: UserAt,
+    client: ClientAt,
+    session: Option<SessionAt>,
+    code: Option<usize>,
+    tokens: Option<Issued>,
+}
+
+/// Brings everybody onto the stage.
+pub(crate) fn enter(stage: &Rc<Stage>) {
+    for _ in 0..stage.plan.devices {
+        let mut chance = stage.fork_chance();
+        let device = Rc::new(RefCell::new(Device {
+            user: chance.below(USERS),
+            client: chance.among(&FOR_PEOPLE).unwrap_or(WEB),
+            session: None,
+            code: None,
+            tokens: None,
+        }));
+        for _ in 0..stage.plan.tabs {
+            let tab =
+                Tab { stage: Rc::clone(stage), device: Rc::clone(&device), chance: chance.fork() };
+            stage.executor.spawn(Owner::Actor, Box::pin(tab.live()));
+        }
+    }
+    for _ in 0..stage.plan.attackers {
+        let thief = Thief { stage: Rc::clone(stage), chance: stage.fork_chance() };
+        stage.executor.spawn(Owner::Actor, Box::pin(thief.live()));
+    }
+    for _ in 0..stage.plan.operators {
+        let (chance, rotations) = (stage.fork_chance(), 0);
+        let operator = Operator { stage: Rc::clone(stage), chance, rotations };
+        stage.executor.spawn(Owner::Actor, Box::pin(operator.live()));
+    }
+}
+
+struct Tab {
+    stage: Rc<Stage>,
+    device: Rc<RefCell<Device>>,
+    chance: Chance,
+}
+
+impl Tab {
+    async fn live(mut self) {
+        let mut left = self.stage.plan.actions * ASKS_PER_ACTION;
+        while left > 0 {
+            // What leads to tokens costs a part of what using them does.
+            let signed_in = self.device.borrow().tokens.is_some();
+            left = left.saturating_sub(if signed_in { ASKS_PER_ACTION } else { 1 });
+            self.act().await;
+            let thought_ms = self.chance.millis_below(self.stage.plan.thought_ms);
+            let leading = if signed_in { 1 } else { 50 };
+            self.stage.kernel.sleep(thought_ms / leading).await;
+        }
+    }
+
+    async fn act(&mut self) {
+        let (session, code, tokens) = {
+            let device = self.device.borrow();
+            (device.session, device.code, device.tokens)
+        };
+        match (tokens, code, session) {
+            (Some(tokens), _, _) => self.use_tokens(tokens).await,
+            (None, Some(code), _) => self.redeem(code).await,
+            (None, None, Some(session)) => self.authorize(session).await,
+            (None, None, None) => self.sign_in().await,
+        }
+    }
+
+    async fn use_tokens(&mut self, tokens: Issued) {
+        let client = self.device.borrow().client;
+        match self.chance.below(12) {
+            0 => {
+                let token = Token::Access(tokens.access);
+                self.hear(Ask::Introspect { token, by: API }).await;
+            }
+            1 => {
+                let token = match tokens.refresh.filter(|_| self.chance.one_in(2)) {
+                    Some(refresh) => Token::Refresh(refresh),
+                    None => Token::Access(tokens.access),
+                };
+                self.hear(Ask::RevokeToken { token, by: client }).await;
+            }
+            2 => {
+                // Signs in anew, and forgets what it had: that lives on by itself.
+                let mut device = self.device.borrow_mut();
+                (device.session, device.code, device.tokens) = (None, None, None);
+            }
+            _ => self.refresh(tokens).await,
+        }
+    }
+
+    async fn refresh(&mut self, tokens: Issued) {
+        let Some(token) = tokens.refresh else { return };
+        let client = self.device.borrow().client;
+        let scope = match self.chance.below(10) {
+            0 => Scope::Narrower,
+            1 => Scope::Wider,
+            _ => Scope::Unsaid,
+        };
+        for _ in 0..TRIES_MAX {
+            match self.hear(Ask::Refresh { token, by: client, scope }).await {
+                Heard::Answer(_, Brought::Tokens(new)) => {
+                    self.device.borrow_mut().tokens = Some(new);
+                    return;
+                }
+                Heard::Answer(answer, _) if answer.status == 503 => {}
+                Heard::Answer(..) => {
+                    // Signed out: unless another tab has newer tokens.
+                    let mut device = self.device.borrow_mut();
+                    let newest = device.tokens.is_some_and(|t| t.refresh == tokens.refresh);
+                    if newest && scope == Scope::Unsaid {
+                        device.tokens = None;
+                    }
+                    return;
+                }
+                Heard::Nothing => {}
+            }
+            let pause_ms = self.chance.millis_below(3000);
+            self.stage.kernel.sleep(pause_ms).await;
+        }
+    }
+
+    async fn redeem(&mut self, code: usize) {
+        let by = self.device.borrow().client;
+        // The other tab must not redeem it too, but it may well happen.
+        if !self.chance.one_in(4) {
+            self.device.borrow_mut().code = None;
+        }
+        let verifier = if self.chance.one_in(12) { Verifier::Wrong } else { Verifier::Right };
+        let heard = self.hear(Ask::Redeem { code, by, verifier }).await;
+        if let Heard::Answer(_, Brought::Tokens(tokens)) = heard {
+            let mut device = self.device.borrow_mut();
+            device.tokens = Some(tokens);
+            device.code = None;
+        } else if self.chance.one_in(2) {
+            self.device.borrow_mut().code = None;
+        }
+    }
+
+    async fn authorize(&mut self, session: SessionAt) {
+        let client = self.device.borrow().client;
+        match self.hear(Ask::Authorize { session, client }).await {
+            Heard::Answer(_, Brought::Code(code)) => self.device.borrow_mut().code = Some(code),
+            Heard::Answer(answer, _) if answer.status < 500 => {
+                self.device.borrow_mut().session = None;
+            }
+            _ => {}
+        }
+    }
+
+    /// Signs in, past the page: slow hashing has no part in this.
+    async fn sign_in(&mut self) {
+        let node = self.stage.some_node(&mut self.chance).await;
+        let Some((life, app)) = self.stage.app(node) else { return };
+        let (user, mut bytes, mut id) = (self.device.borrow().user, [0; 32], [0; 16]);
+        self.chance.fill(&mut bytes);
+        self.chance.fill(&mut id);
+        let cookie = SessionToken::from_random(bytes);
+        self.stage.kernel.advance(1);
+        let now = app.now();
+        let session = Session {
+            id: SessionId::from_random(id),
+            sub: subject(user),
+            authentication: Authentication::by_password(now),
+            expires_at: now.plus(app.config.load().limits.session_lifetime),
+            ip: None,
+            user_agent: None,
+        };
+        let origin = Origin::local(TenantId::default_tenant());
+        let event = origin.event(EventType::LoginSucceeded, Actor::User(subject(user)), now);
+        let sign_in = SignIn {
+            tenant: TenantId::default_tenant(),
+            cookie: cookie.hash(),
+            session,
+            previous: None,
+            tokens_expire_at: now,
+            record: Record::of(event.subject(&subject(user))),
+        };
+        let (stage, device) = (Rc::clone(&self.stage), Rc::clone(&self.device));
+        let begun = stage.ledger.borrow().count();
+        let signing_in = async move {
+            let Ok(SignedIn::Committed { session, .. }) = app.store.sign_in(sign_in).await else {
+                return;
+            };
+            let (id, cookie) = (session.id.to_string(), cookie.to_wire().expose().clone());
+            let at = stage.ledger.borrow_mut().signed_in(user, (id, cookie), begun);
+            stage.say(format_args!("node {node}: user {user} has session {at}"));
+            device.borrow_mut().session = Some(at);
+        };
+        self.stage.executor.spawn(Owner::Node(life), Box::pin(signing_in));
+    }
+
+    async fn hear(&mut self, ask: Ask) -> Heard {
+        let node = self.stage.some_node(&mut self.chance).await;
+        self.stage.call(node, ask, &Extras::default(), &mut self.chance).await
+    }
+}
+
+/// Has stolen everything that was ever handed out, and sometimes a client's own secret as well.
+struct Thief {
+    stage: Rc<Stage>,
+    chance: Chance,
+}
+
+impl Thief {
+    async fn live(mut self) {
+        for _ in 0..self.stage.plan.actions {
+            let thought_ms = self.chance.millis_below(self.stage.plan.thought_ms);
+            self.stage.kernel.sleep(1 + thought_ms).await;
+            if let Some(ask) = self.choose() {
+                let node = self.stage.some_node(&mut self.chance).await;
+                let none = Extras::default();
+                let _kept = self.stage.call(node, ask, &none, &mut self.chance).await;
+            }
+        }
+    }
+
+    fn choose(&mut self) -> Option<Ask> {
+        let ledger = self.stage.ledger.borrow();
+        let (codes, refreshes) = (ledger.codes.len(), ledger.refreshes.len());
+        let stranger = self.chance.among(&FOR_PEOPLE);
+        match self.chance.below(8) {
+            0..3 if codes > 0 => {
+                let code = self.chance.below(codes);
+                let by = stranger.filter(|_| self.chance.one_in(3));
+                let by = by.or_else(|| ledger.codes.get(code).map(|code| code.client))?;
+                let wrong = self.chance.one_in(3);
+                let verifier = if wrong { Verifier::Wrong } else { Verifier::Right };
+                Some(Ask::Redeem { code, by, verifier })
+            }
+            0..6 if refreshes > 0 => {
+                let token = self.chance.below(refreshes);
+                let by = stranger.filter(|_| self.chance.one_in(3));
+                let family = ledger.refreshes.get(token).map(|refresh| refresh.family);
+                let family = family.and_then(|at| ledger.families.get(at));
+                let by = by.or_else(|| family.map(|family| family.client))?;
+                Some(Ask::Refresh { token, by, scope: Scope::Unsaid })
+            }
+            6 if refreshes > 0 => {
+                let token = Token::Refresh(self.chance.below(refreshes));
+                Some(Ask::RevokeToken { token, by: stranger.unwrap_or(POS) })
+            }
+            _ => {
+                let at = self.chance.below(ledger.accesses.len());
+                let by = ledger.accesses.get(at)?.introspected_by();
+                Some(Ask::Introspect { token: Token::Access(at), by })
+            }
+        }
+    }
+}
+
+/// Takes things back through the administration API.
+struct Operator {
+    stage: Rc<Stage>,
+    chance: Chance,
+    rotations: usize,
+}
+
+impl Operator {
+    async fn live(mut self) {
+        for _ in 0..self.stage.plan.actions.div_ceil(2) {
+            let thought_ms = self.chance.millis_below(self.stage.plan.thought_ms.saturating_mul(2));
+            self.stage.kernel.sleep(1 + thought_ms).await;
+            self.act().await;
+        }
+    }
+
+    async fn act(&mut self) {
+        let Some(ask) = self.choose() else { return };
+        let Some(extras) = self.prepare(&ask).await else { return };
+        for _ in 0..TRIES_MAX {
+            let node = self.stage.some_node(&mut self.chance).await;
+            match self.stage.call(node, ask.clone(), &extras, &mut self.chance).await {
+                // Each try may use up one of the keys that are there.
+                _ if self.rotations >= ROTATIONS_MAX && uses_keys(&ask) => return,
+                Heard::Answer(answer, _) if answer.status != 503 => return,
+                _ => self.rotations += usize::from(uses_keys(&ask)),
+            }
+        }
+    }
+
+    fn choose(&mut self) -> Option<Ask> {
+        let ledger = self.stage.ledger.borrow();
+        let user = self.chance.below(USERS);
+        let client = self.chance.among(&FOR_PEOPLE).unwrap_or(WEB);
+        let target = match self.chance.below(8) {
+            0 => Target::Client(client),
+            1 => Target::User(user),
+            2 => Target::Grant(user, client),
+            3 | 4 if !ledger.families.is_empty() => {
+                Target::Family(self.chance.below(ledger.families.len()))
+            }
+            5 if !ledger.sessions.is_empty() => {
+                Target::Session(self.chance.below(ledger.sessions.len()))
+            }
+            6 if self.rotations < ROTATIONS_MAX => {
+                let kids = ledger.accesses.iter().filter(|a| a.user.is_some());
+                let kids: Vec<_> = kids.filter_map(|access| access.kid.clone()).collect();
+                self.rotations += 1;
+                Target::Key(self.chance.among(&kids)?)
+            }
+            7 if self.rotations < ROTATIONS_MAX => {
+                self.rotations += 1;
+                return Some(Ask::RotateKey);
+            }
+            _ => return None,
+        };
+        Some(Ask::Revoke(target))
+    }
+
+    /// A token of its own, and the name of what is revoked.
+    async fn prepare(&mut self, ask: &Ask) -> Option<Extras> {
+        let node = self.stage.some_node(&mut self.chance).await;
+        let none = Extras::default();
+        let own = self.stage.call(node, Ask::Own, &none, &mut self.chance).await;
+        let Heard::Answer(answer, _) = own else { return None };
+        let bearer = Some(answer.text("access_token")?.to_owned());
+        let Ask::Revoke(Target::Grant(user, client)) = ask else {
+            return Some(Extras { bearer, grant: None });
+        };
+        let client = ClientId::from_trusted(crate::ask::client(*client).id);
+        let tenant = TenantId::default_tenant();
+        let grant = self.stage.store.load_grant(&tenant, &subject(*user), &client).await;
+        let grant = grant.ok().flatten()?.id.to_string();
+        Some(Extras { bearer, grant: Some(grant) })
+    }
+}
+
+const fn uses_keys(ask: &Ask) -> bool {
+    matches!(ask, Ask::RotateKey | Ask::Revoke(Target::Key(_)))
+}

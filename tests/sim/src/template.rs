@@ -1,0 +1,196 @@
+//! The store with which every schedule begins: made once, copied for each.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use keywright_jose::{Algorithm, SigningKey, sha256};
+use keywright_protocol::audit::Record;
+use keywright_protocol::client::{Client, ClientMetadata, StoredSecret};
+use keywright_protocol::id::{ClientId, Subject, TenantId};
+use keywright_protocol::resource::ProtectedResource;
+use keywright_protocol::time::Timestamp;
+use keywright_protocol::user::{User, Username};
+use keywright_server::app::App;
+use keywright_server::config::Config;
+use keywright_server::keys::MasterKey;
+use keywright_store::SharedStore;
+use keywright_store::client::{ClientStore as _, Create};
+use keywright_store::key::{KeyStore as _, KeyTimes, StoredKey};
+use keywright_store::memory::MemoryStore;
+use keywright_store::resource::ResourceStore as _;
+use keywright_store::user::{NewUser, UserStore as _};
+
+use crate::ask::{CLIENTS, ClientSpec, USERS, UserAt};
+use crate::chance::Chance;
+use crate::kernel::{Kernel, Life, NodeEnvironment, START_MS};
+
+/// How many successors the signing key of the simulated tokens has: an operator uses up one with
+/// each rotation, and making a new one in the middle of a schedule would be left to chance.
+pub(crate) const SUCCESSORS: usize = 3;
+/// How often an operator may ask for another key.
+pub(crate) const ROTATIONS_MAX: usize = SUCCESSORS - 1;
+
+const MASTER: &str = "a master key that only simulations have";
+const RESOURCES: [&str; 2] = [
+    r#"{"identifier": "https://api.example", "alg": "EdDSA",
+        "scopes": [{"name": "api:read"}, {"name": "api:write"}]}"#,
+    r#"{"identifier": "https://sealed.example", "token_format": "opaque",
+        "scopes": [{"name": "sealed:read"}, {"name": "sealed:write"}]}"#,
+];
+
+/// See the module.
+pub struct Template {
+    store: MemoryStore,
+    pub(crate) config: Config,
+}
+
+impl std::fmt::Debug for Template {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Template").finish_non_exhaustive()
+    }
+}
+
+impl Default for Template {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Template {
+    /// Makes the store: keys, clients, resources, users.
+    pub fn new() -> Self {
+        let text = format!("issuer = 'http://127.0.0.1:8080'\n[keys]\nmaster = '{MASTER}'");
+        let config = Config::parse(&text, Path::new("keywright.toml"), [])
+            .expect("the configuration above is right");
+        let store = MemoryStore::new();
+        at_once(seed(&store));
+        let store = Arc::new(store);
+        // The first node to start makes what is made once: the tenant's own secret.
+        let kernel = Kernel::new(Chance::new(0));
+        let life = Life { node: 0, number: 0 };
+        let ahead_ms = Arc::new(AtomicI64::new(0));
+        let environment = Arc::new(NodeEnvironment { kernel: Arc::clone(&kernel), life, ahead_ms });
+        let shared = Arc::clone(&store) as SharedStore;
+        at_once(App::open(config.clone(), shared, environment)).expect("a new store opens");
+        drop(kernel.take_spawned());
+        Self { store: store.copy(), config }
+    }
+
+    /// A store of its own.
+    pub(crate) fn store(&self) -> SharedStore {
+        Arc::new(self.store.copy())
+    }
+}
+
+/// The user of a number.
+pub(crate) fn subject(user: UserAt) -> Subject {
+    Subject::from_trusted(format!("user_of_number_{user}"))
+}
+
+/// Work over a store in memory never waits.
+pub(crate) fn at_once<T>(work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    loop {
+        let mut context = Context::from_waker(Waker::noop());
+        if let Poll::Ready(done) = work.as_mut().poll(&mut context) {
+            return done;
+        }
+    }
+}
+
+const fn long_ago() -> Timestamp {
+    Timestamp::from_millis(START_MS - 86_400_000)
+}
+
+const fn record() -> Record {
+    Record { now: long_ago(), events: Vec::new(), once: None }
+}
+
+async fn seed(store: &MemoryStore) {
+    for key in keys() {
+        let created = store.create_key(key, record()).await;
+        assert_eq!(created.ok(), Some(Create::Created), "keys have names of their own");
+    }
+    let tenant = TenantId::default_tenant();
+    for resource in RESOURCES {
+        let resource: ProtectedResource =
+            serde_json::from_str(resource).expect("the resources above are right");
+        let created = store.create_resource(&tenant, resource, record()).await;
+        assert_eq!(created.ok(), Some(Create::Created), "resources have names of their own");
+    }
+    for spec in &CLIENTS {
+        let created = store.create_client(registered(spec), record()).await;
+        assert_eq!(created.ok(), Some(Create::Created), "clients have names of their own");
+    }
+    for user in 0..USERS {
+        let created = store.create_user(known(user)).await;
+        assert_eq!(created.ok(), Some(Create::Created), "users have names of their own");
+    }
+}
+
+fn registered(spec: &ClientSpec) -> Client {
+    let secret = |secret: &str| StoredSecret {
+        sha256: sha256(secret.as_bytes()),
+        created_at: long_ago(),
+        expires_at: None,
+    };
+    Client {
+        tenant: TenantId::default_tenant(),
+        id: ClientId::from_trusted(spec.id),
+        metadata: ClientMetadata::parse(spec.metadata.as_bytes())
+            .expect("the clients' metadata is right"),
+        secrets: spec.secret.map(secret).into_iter().collect(),
+        disabled: false,
+        not_before: Timestamp::from_millis(0),
+        created_at: long_ago(),
+    }
+}
+
+fn known(user: UserAt) -> NewUser {
+    let user = User {
+        sub: subject(user),
+        username: Username::parse(&format!("user{user}")).expect("visible ASCII"),
+        email: None,
+        email_verified: false,
+        claims: serde_json::Map::new(),
+        disabled: false,
+        not_before: Timestamp::from_millis(0),
+        created_at: long_ago(),
+        updated_at: long_ago(),
+    };
+    NewUser { tenant: TenantId::default_tenant(), user, password_hash: None, record: record() }
+}
+
+/// One key of each algorithm, and the successors of the one that signs the simulated tokens.
+fn keys() -> Vec<StoredKey> {
+    let master = MasterKey::new(MASTER.as_bytes());
+    let stored = |key: &SigningKey, active_at: Timestamp| StoredKey {
+        tenant: TenantId::default_tenant(),
+        kid: key.kid().to_owned(),
+        alg: key.alg(),
+        sealed_private: master
+            .seal_key(&TenantId::default_tenant(), key)
+            .expect("a key of a few bytes is sealed"),
+        public: key.public_jwk().clone(),
+        times: KeyTimes { published_at: long_ago(), active_at, retire_at: None, gone_at: None },
+    };
+    let made = |alg| SigningKey::generate(alg).expect("the library makes keys");
+    let mut keys: Vec<StoredKey> =
+        [Algorithm::Es256, Algorithm::Rs256].map(|alg| stored(&made(alg), long_ago())).into();
+    keys.push(stored(&ed25519(0), long_ago()));
+    let years = Duration::from_hours(24 * 3650);
+    let later = long_ago().plus(years);
+    keys.extend((1..=SUCCESSORS).map(|number| stored(&ed25519(number), later)));
+    keys
+}
+
+/// The same key in every process, so that the same seed gives the same bytes.
+fn ed25519(number: usize) -> SigningKey {
+    // RFC 8410 §7: the head of every unencrypted Ed25519 key.
+    let mut pkcs8 = vec![0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
+    pkcs8.extend(sha256(format!("simulated key {number}").as_bytes()));
+    SigningKey::from_pkcs8(Algorithm::EdDsa, &pkcs8).expect("32 bytes are an Ed25519 key")
+}
