@@ -355,6 +355,9 @@ impl App {
     }
 
     async fn apply(&self, entry: &ChangeEntry) -> Result<(), ServerFault> {
+        if entry.changed == Changed::Everything {
+            return self.load_everything().await;
+        }
         let Some(tenant) = self.any_tenant(&entry.tenant) else {
             return self.load_tenant(&entry.tenant).await;
         };
@@ -363,6 +366,7 @@ impl App {
                 tenant.put_client(id, self.store.load_client(&entry.tenant, id).await?);
                 self.maintain_keys(&tenant, Thoroughness::Signing).await
             }
+            Changed::Everything => Ok(()),
             Changed::Keys => self.load_keys(&tenant).await,
             Changed::Resources => {
                 let resources = self.store.list_resources(&entry.tenant).await?;

@@ -2,13 +2,14 @@
 
 use async_trait::async_trait;
 use keywright_jose::sha256;
-use keywright_protocol::audit::{AuditEvent, Record};
+use keywright_protocol::audit::{AuditEvent, EventType, Record};
 use keywright_protocol::id::{RequestId, TenantId};
 use keywright_protocol::time::Timestamp;
 use keywright_protocol::wire::response::Receipt;
 use serde::{Deserialize, Serialize};
 
 use crate::StoreFault;
+use crate::epoch::SEQUENCE_GAP;
 
 /// The verbs of the audit log.
 #[async_trait]
@@ -53,7 +54,7 @@ pub enum Recorded {
 /// An event in its place in the chain.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct StoredEvent {
-    /// Its place in the tenant's log, from 1 without gaps.
+    /// Its place in the tenant's log, from 1 without gaps but those that epochs leave.
     pub seq: u64,
     /// The event as JSON, byte for byte as it was hashed.
     pub body: String,
@@ -82,6 +83,34 @@ impl StoredEvent {
 pub fn chain_hash(tenant: &TenantId, seq: u64, prev_hash: &[u8; 32], body: &str) -> [u8; 32] {
     let name = tenant.as_str().as_bytes();
     sha256(&[name, &[0], &seq.to_be_bytes(), prev_hash, body.as_bytes()].concat())
+}
+
+/// Whether an event is what follows the last one in a tenant's log, the beginning being 0 and zeros.
+///
+/// # Errors
+/// What shows that it is not.
+pub fn check_link(
+    tenant: &TenantId,
+    last: (u64, [u8; 32]),
+    event: &StoredEvent,
+) -> Result<(), &'static str> {
+    let (place, prev) = last;
+    let skipped = event.seq == place + SEQUENCE_GAP && begins_epoch(&event.body);
+    if event.seq != place + 1 && !skipped {
+        return Err("an event is missing");
+    }
+    if event.prev_hash != prev {
+        return Err("the event does not follow the one before");
+    }
+    if event.hash != chain_hash(tenant, event.seq, &prev, &event.body) {
+        return Err("the event is not as it was written");
+    }
+    Ok(())
+}
+
+fn begins_epoch(body: &str) -> bool {
+    let event = serde_json::from_str::<AuditEvent>(body);
+    event.is_ok_and(|event| event.event_type == EventType::EpochRaised)
 }
 
 /// A request that was refused: what `explain` shows.

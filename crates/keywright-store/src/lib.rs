@@ -23,6 +23,7 @@ pub mod code;
 #[cfg(test)]
 mod contract;
 mod ending;
+pub mod epoch;
 pub mod grant;
 pub mod job;
 pub mod key;
@@ -50,6 +51,7 @@ pub trait Store:
     + change::ChangeStore
     + client::ClientStore
     + code::CodeStore
+    + epoch::EpochStore
     + grant::GrantStore
     + job::JobStore
     + key::KeyStore
@@ -70,6 +72,7 @@ impl<T> Store for T where
         + change::ChangeStore
         + client::ClientStore
         + code::CodeStore
+        + epoch::EpochStore
         + grant::GrantStore
         + job::JobStore
         + key::KeyStore

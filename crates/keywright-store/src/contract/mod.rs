@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 mod code;
+mod epoch;
 pub(crate) mod fixture;
 mod job;
 mod race;
@@ -60,6 +61,15 @@ contract! {
         a_consent_is_stored_as_it_was_judged,
         a_revoked_grant_is_not_brought_back,
         a_code_needs_a_live_session,
+    }
+    epoch {
+        an_epoch_burns_codes_and_spares_sessions,
+        an_epoch_revokes_access_tokens_alone,
+        an_epoch_leaves_gaps_that_followers_see,
+        an_epoch_refuses_older_one_time_values,
+        a_restored_family_goes_on_from_a_later_token,
+        a_restored_family_goes_on_from_its_own_token,
+        fifty_adoptions_one_winner,
     }
     job {
         a_sweep_bounds_the_tables,

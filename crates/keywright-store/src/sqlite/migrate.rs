@@ -9,8 +9,10 @@ use super::column::Statements as _;
 use crate::StoreFault;
 
 /// What the schema is made of, in order; the version is the place, from 1.
-const MIGRATIONS: &[Migration] =
-    &[Migration { name: "first", sql: include_str!("migrations/0001_first.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { name: "first", sql: include_str!("migrations/0001_first.sql") },
+    Migration { name: "epoch", sql: include_str!("migrations/0003_epoch.sql") },
+];
 
 /// Marks the file as this program's: "Kywr".
 const APPLICATION_ID: i64 = 0x4b79_7772;

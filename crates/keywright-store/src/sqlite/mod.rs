@@ -15,6 +15,7 @@ mod column;
 mod connection;
 #[cfg(test)]
 mod crash;
+mod epoch;
 mod fault;
 mod grant;
 mod job;
