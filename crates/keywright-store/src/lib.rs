@@ -22,6 +22,7 @@ pub mod client;
 pub mod code;
 #[cfg(test)]
 mod contract;
+pub mod copy;
 mod ending;
 pub mod epoch;
 pub mod grant;
@@ -51,6 +52,7 @@ pub trait Store:
     + change::ChangeStore
     + client::ClientStore
     + code::CodeStore
+    + copy::CopyStore
     + epoch::EpochStore
     + grant::GrantStore
     + job::JobStore
@@ -72,6 +74,7 @@ impl<T> Store for T where
         + change::ChangeStore
         + client::ClientStore
         + code::CodeStore
+        + copy::CopyStore
         + epoch::EpochStore
         + grant::GrantStore
         + job::JobStore

@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 mod code;
+mod copy;
 mod epoch;
 pub(crate) mod fixture;
 mod job;
@@ -128,4 +129,30 @@ contract! {
         a_password_ends_the_other_sessions,
         a_password_ends_what_was_born_in_forgotten_sessions,
     }
+}
+
+/// From a store in a file to another.
+macro_rules! copies {
+    ($($case:ident,)*) => {
+        mod sqlite_copy {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $case() {
+                let folder = tempfile::tempdir().unwrap();
+                let open = |name| {
+                    let file = folder.path().join(name);
+                    std::sync::Arc::new(crate::sqlite::SqliteStore::open(&file).unwrap())
+                };
+                crate::contract::copy::$case(open("from.db"), open("to.db")).await;
+            })*
+        }
+    };
+}
+
+copies! {
+    a_copy_goes_on_where_the_original_was,
+    an_interrupted_copy_goes_on,
+    what_changed_behind_a_copy_is_copied_anew,
+    a_dump_brings_a_store_back,
+    a_dump_that_was_changed_is_refused,
+    what_belongs_to_nobody_stays_behind,
 }

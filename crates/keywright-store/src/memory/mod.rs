@@ -7,6 +7,7 @@ mod audit;
 mod change;
 mod client;
 mod code;
+mod copy;
 mod epoch;
 mod grant;
 mod job;

@@ -13,6 +13,7 @@ mod client;
 mod code;
 mod column;
 mod connection;
+mod copy;
 #[cfg(test)]
 mod crash;
 mod epoch;
