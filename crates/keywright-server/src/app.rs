@@ -12,8 +12,8 @@ use keywright_protocol::resource::{ResourceCatalog, TokenFormat};
 use keywright_protocol::revocation::{RevocationEntry, RevocationSet};
 use keywright_protocol::tenant::Tenant;
 use keywright_protocol::time::Timestamp;
-use keywright_store::SharedStore;
 use keywright_store::change::{ChangeEntry, Changed, LogHeads};
+use keywright_store::{SharedStore, StoreFault};
 
 use crate::config::Config;
 use crate::environment::SharedEnvironment;
@@ -82,6 +82,13 @@ impl App {
     ) -> Result<Arc<Self>, ServerFault> {
         let secret = config.keys.master_secret().map_err(|e| ServerFault::Key(e.to_string()))?;
         let master = MasterKey::new(&secret);
+        if let Some(source) = store.unfinished_copy().await? {
+            let what = format!(
+                "this store is the target of a copy that is not finished, from {source}: run \
+                 that command again, or name another store"
+            );
+            return Err(StoreFault::Incompatible(what).into());
+        }
         master.verify(&store, &config.keys.master.to_string()).await?;
         let limits = &config.limits;
         let passwords =

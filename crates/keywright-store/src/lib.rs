@@ -32,6 +32,7 @@ pub mod memory;
 pub mod refresh;
 pub mod resource;
 pub mod revocation;
+pub mod schema;
 pub mod session;
 pub mod sqlite;
 pub mod tenant;

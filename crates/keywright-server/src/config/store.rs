@@ -1,5 +1,6 @@
 //! `[store]`: where everything is kept.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::document::Document;
@@ -33,6 +34,33 @@ pub(super) static SECTION: Section = Section {
     }],
     reserved: &[],
 };
+
+impl StoreUrl {
+    /// Reads `sqlite:FILE` and the like; a relative file is in `base`.
+    ///
+    /// # Errors
+    /// What is wrong with it, and what to write instead.
+    pub fn parse(raw: &str, base: &Path) -> Result<Self, String> {
+        parse_url(raw, base).map_err(|error| error.to_string())
+    }
+
+    /// Whether there may be a store; one that is elsewhere is only known when it is asked.
+    pub fn may_exist(&self) -> bool {
+        match self {
+            Self::Memory => false,
+            Self::Sqlite(path) => path.exists(),
+        }
+    }
+}
+
+impl fmt::Display for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory => f.write_str("memory:"),
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+        }
+    }
+}
 
 pub(super) fn read(document: &Document, base: &Path) -> Result<StoreConfig, ConfigError> {
     let url = document.given(&SECTION, "url").parsed(|raw| parse_url(raw, base))?;
@@ -71,10 +99,7 @@ impl StoreConfig {
 
     /// Whether a store of an earlier start is there.
     pub(super) fn exists(&self) -> bool {
-        match &self.url {
-            StoreUrl::Memory => false,
-            StoreUrl::Sqlite(path) => path.exists(),
-        }
+        self.url.may_exist()
     }
 }
 

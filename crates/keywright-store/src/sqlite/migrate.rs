@@ -66,6 +66,26 @@ fn migrate_to(db: &mut Connection, path: &Path, known: &[Migration]) -> Result<(
     Ok(())
 }
 
+/// The version of the database's schema, and the names of what it lacks.
+pub(super) fn state(
+    db: &Connection,
+    path: &Path,
+) -> Result<(usize, Vec<&'static str>), StoreFault> {
+    let pending = pending(db, path, MIGRATIONS)?;
+    let names = pending.iter().map(|(_, migration)| migration.name).collect();
+    Ok((MIGRATIONS.len() - pending.len(), names))
+}
+
+/// What the database lacks: version, name and statements.
+pub(super) fn pending_steps(
+    db: &Connection,
+    path: &Path,
+) -> Result<Vec<(usize, &'static str, &'static str)>, StoreFault> {
+    let pending = pending(db, path, MIGRATIONS)?;
+    let first = MIGRATIONS.len() - pending.len() + 1;
+    Ok((first..).zip(pending).map(|(version, (_, m))| (version, m.name, m.sql)).collect())
+}
+
 /// What the database lacks.
 fn pending<'a>(
     db: &Connection,

@@ -19,6 +19,7 @@ mod crash;
 mod epoch;
 mod fault;
 mod grant;
+mod inspect;
 mod job;
 mod key;
 mod migrate;
@@ -48,6 +49,7 @@ use checkpoint::Checkpointer;
 use transaction::Transaction;
 use writer::{Job, Observer, QUEUE_MAX, Writer};
 
+pub use inspect::{inspect, rehearse};
 pub use writer::Commit;
 
 /// Connections that read: enough for the threads of a small machine, few enough for its memory.

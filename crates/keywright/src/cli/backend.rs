@@ -77,6 +77,12 @@ pub(crate) fn load_config(place: &Place) -> Result<Config, Failure> {
 
 /// Opens the store, and makes its folder on the first start.
 pub(crate) async fn open_app(config: Config) -> Result<Arc<App>, Failure> {
+    make_data_folder(&config)?;
+    Ok(start::open_app(config).await?)
+}
+
+/// Makes the folder of a store in a file on the first start.
+pub(crate) fn make_data_folder(config: &Config) -> Result<(), Failure> {
     if let StoreUrl::Sqlite(_) = &config.store.url {
         let folder = config.data_folder();
         make_private_folder(&folder).map_err(|error| {
@@ -84,7 +90,7 @@ pub(crate) async fn open_app(config: Config) -> Result<Arc<App>, Failure> {
                 .hint("make it writable, or name another file in store.url")
         })?;
     }
-    Ok(start::open_app(config).await?)
+    Ok(())
 }
 
 /// Makes a folder that only its owner can enter; one that is there stays as it is.
