@@ -3,6 +3,7 @@
 mod administration;
 mod audit;
 mod authorization_code;
+mod backup;
 mod client_credentials;
 mod commands;
 mod consent;

@@ -77,15 +77,15 @@ pub(crate) fn load_config(place: &Place) -> Result<Config, Failure> {
 
 /// Opens the store, and makes its folder on the first start.
 pub(crate) async fn open_app(config: Config) -> Result<Arc<App>, Failure> {
-    make_data_folder(&config)?;
+    make_data_folder(&config.store.url)?;
     Ok(start::open_app(config).await?)
 }
 
 /// Makes the folder of a store in a file on the first start.
-pub(crate) fn make_data_folder(config: &Config) -> Result<(), Failure> {
-    if let StoreUrl::Sqlite(_) = &config.store.url {
-        let folder = config.data_folder();
-        make_private_folder(&folder).map_err(|error| {
+pub(crate) fn make_data_folder(url: &StoreUrl) -> Result<(), Failure> {
+    if let StoreUrl::Sqlite(path) = url {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        make_private_folder(folder).map_err(|error| {
             Failure::unreachable(format!("the store's folder {}: {error}", folder.display()))
                 .hint("make it writable, or name another file in store.url")
         })?;

@@ -3,6 +3,7 @@
 use keywright_protocol::limits::PAGE_ROWS_MAX;
 use keywright_store::Listed;
 use keywright_store::audit::{StoredEvent, check_link};
+use keywright_store::epoch::SEQUENCE_GAP;
 
 use super::revocations::rows;
 use super::{OperationError, Operator};
@@ -73,7 +74,24 @@ pub async fn tail(
     operator.state(app)?;
     let head = app.store.audit_head(operator.tenant()).await?;
     let after = head.saturating_sub(u64::from(count));
-    Ok(app.store.audit_since(operator.tenant(), after, count).await?)
+    let mut latest = app.store.audit_since(operator.tenant(), after, count).await?;
+    // An epoch begins far beyond the event before it.
+    while let Some(first) = latest.first()
+        && let Some(before) = first.seq.checked_sub(SEQUENCE_GAP)
+        && let Some(missing) = u64::from(count).checked_sub(latest.len() as u64)
+        && missing > 0
+        && after < first.seq
+    {
+        let after = before.saturating_sub(missing);
+        let mut older = app.store.audit_since(operator.tenant(), after, count).await?;
+        older.retain(|event| event.seq <= before);
+        if older.is_empty() {
+            break;
+        }
+        older.append(&mut latest);
+        latest = older;
+    }
+    Ok(latest)
 }
 
 impl AuditFilter {

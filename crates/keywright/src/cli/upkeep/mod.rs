@@ -75,7 +75,7 @@ impl Keeper {
 
     /// Opens the configured store, or makes it.
     async fn open_or_make(&self) -> Result<SharedStore, Failure> {
-        make_data_folder(&self.config)?;
+        make_data_folder(self.url())?;
         Ok(start::open_store(self.url()).await?)
     }
 
