@@ -167,7 +167,11 @@ fn a_restore_checks_everything_before_it_changes_anything() {
         let bad = bad.to_str().expect("text");
         let refused = world.server.cli(&["restore", bad, "--dangerous-replace"]);
         refused.expect_status(1);
-        assert!(refused.stderr.contains("damaged") || text.is_empty(), "{name}: {}", refused.stderr);
+        assert!(
+            refused.stderr.contains("damaged") || text.is_empty(),
+            "{name}: {}",
+            refused.stderr
+        );
         assert_eq!(std::fs::read(world.store()).expect("readable"), before, "{name}");
     }
     // Another master key neither opens it nor vouches for it.
@@ -298,7 +302,8 @@ fn a_migration_is_rehearsed_and_live_tokens_survive_it() {
     assert!(found.stdout.contains("epoch"), "{}", found.stdout);
     let before = std::fs::read(world.store()).expect("readable");
     let plan = world.server.cli(&["migrate", "--dry-run"]).json();
-    let names: Vec<_> = plan["steps"].as_array().expect("steps").iter().map(|s| &s["name"]).collect();
+    let names: Vec<_> =
+        plan["steps"].as_array().expect("steps").iter().map(|s| &s["name"]).collect();
     assert!(names.contains(&&"epoch".into()), "{plan}");
     assert!(plan["tables"]["family"] == 2 && plan["steps"][0]["took_ms"].is_u64(), "{plan}");
     assert_eq!(std::fs::read(world.store()).expect("readable"), before, "nothing was changed");

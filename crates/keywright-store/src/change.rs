@@ -16,6 +16,12 @@ pub trait ChangeStore {
     /// The last places of the change log and the revocation log: cheap enough to ask often.
     async fn log_heads(&self) -> Result<LogHeads, StoreFault>;
 
+    /// Resolves when somebody may have appended to one of the logs: the signal to ask for their
+    /// ends sooner than usual. A store that hears of nothing never resolves.
+    async fn wait_for_change(&self) {
+        std::future::pending::<()>().await;
+    }
+
     /// Says that a node lives, and how far it has followed.
     async fn report_node(&self, node: NodeReport) -> Result<(), StoreFault>;
 

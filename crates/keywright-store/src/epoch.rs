@@ -59,7 +59,7 @@ pub struct RaiseEpoch {
 
 impl RaiseEpoch {
     /// What every tenant's audit log says of it.
-    fn event(&self, tenant: &TenantId) -> AuditEvent {
+    pub(crate) fn event(&self, tenant: &TenantId) -> AuditEvent {
         let origin =
             Origin { tenant: tenant.clone(), request_id: None, ip: None, user_agent: None };
         origin.event(EventType::EpochRaised, Actor::Server, self.now).because(self.reason.clone())

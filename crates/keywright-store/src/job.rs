@@ -27,11 +27,34 @@ pub trait JobStore {
     /// that ceased to report. Expiry never depends on it.
     async fn sweep(&self, now: Timestamp) -> Result<Swept, StoreFault>;
 
+    /// Takes a lease, or renews one's own, until a moment. Of many holders one has it; what only one
+    /// node shall do, the holder does.
+    async fn take_lease(
+        &self,
+        name: &str,
+        holder: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Lease, StoreFault>;
+
     /// Answers once the store can write: for readiness.
     async fn ping(&self) -> Result<(), StoreFault>;
 
     /// Flushes and closes; later verbs fail.
     async fn close(&self);
+}
+
+/// How taking a lease ends.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[must_use = "only the holder may do the work"]
+pub enum Lease {
+    /// It is the asker's.
+    Held,
+    /// Somebody else has it.
+    HeldByAnother {
+        /// Until then, unless they renew it.
+        until: Timestamp,
+    },
 }
 
 /// How many rows a sweep deleted.

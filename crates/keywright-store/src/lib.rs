@@ -9,8 +9,8 @@
 //! join the tenant's hash chain, and what must be used only once. Both are rows of the same
 //! transaction.
 //!
-//! [`memory`] is the obvious model; [`sqlite`] is what runs. Both pass the suite in `contract`; a
-//! new backend is done when it does.
+//! [`memory`] is the obvious model; [`sqlite`] is what runs on one machine and [`postgres`] what
+//! runs on many. All pass the suite in `contract`; a new backend is done when it does.
 //!
 //! **Architecture invariant:** no secret arrives here: only hashes, and ciphertext that the store
 //! cannot open. No clock is read here: `now` is in every record.
@@ -20,6 +20,7 @@ pub mod audit;
 pub mod change;
 pub mod client;
 pub mod code;
+mod commit;
 #[cfg(test)]
 mod contract;
 pub mod copy;
@@ -29,6 +30,7 @@ pub mod grant;
 pub mod job;
 pub mod key;
 pub mod memory;
+pub mod postgres;
 pub mod refresh;
 pub mod resource;
 pub mod revocation;

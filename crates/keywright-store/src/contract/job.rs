@@ -8,6 +8,7 @@ use keywright_protocol::revocation::RevocationTarget;
 use super::fixture::{World, at_s};
 use super::revocation::a_key;
 use crate::change::{LogHeads, NodeReport};
+use crate::job::Lease;
 use crate::refresh::Rotate;
 use crate::{SharedStore, StoreFault};
 
@@ -71,6 +72,38 @@ pub(super) async fn a_sweep_keeps_what_matters(store: SharedStore) {
     assert!(matches!(rotated, Rotate::Committed(_)), "the clock stepped back: {rotated:?}");
     store.sweep(ended.plus(Duration::from_hours(24))).await.unwrap();
     assert!(world.load(&family.id).await.is_none());
+}
+
+pub(super) async fn a_lease_has_one_holder_until_it_ends(store: SharedStore) {
+    let take = |name: &'static str, holder: &'static str, now, until| {
+        let store = store.clone();
+        async move { store.take_lease(name, holder, at_s(now), at_s(until)).await.unwrap() }
+    };
+    assert_eq!(take("work", "a", 1, 10).await, Lease::Held);
+    assert_eq!(take("work", "b", 2, 11).await, Lease::HeldByAnother { until: at_s(10) });
+    assert_eq!(take("other work", "b", 2, 11).await, Lease::Held, "by name");
+    assert_eq!(take("work", "a", 8, 20).await, Lease::Held, "the holder renews");
+    assert_eq!(take("work", "b", 12, 30).await, Lease::HeldByAnother { until: at_s(20) });
+    assert_eq!(take("work", "b", 20, 30).await, Lease::Held, "over at its end");
+    assert_eq!(take("work", "a", 21, 40).await, Lease::HeldByAnother { until: at_s(30) });
+    assert_eq!(take("work", "b", 22, 22).await, Lease::Held, "the holder gives it up");
+    assert_eq!(take("work", "a", 22, 40).await, Lease::Held);
+}
+
+pub(super) async fn fifty_nodes_one_holder(store: SharedStore) {
+    let nodes: Vec<_> = (0..50)
+        .map(|node| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                store.take_lease("work", &format!("node {node}"), at_s(1), at_s(10)).await.unwrap()
+            })
+        })
+        .collect();
+    let mut holders = 0;
+    for node in nodes {
+        holders += usize::from(node.await.unwrap() == Lease::Held);
+    }
+    assert_eq!(holders, 1);
 }
 
 pub(super) async fn a_closed_store_refuses(store: SharedStore) {

@@ -37,6 +37,17 @@ macro_rules! contract {
                 })*
             })*
         }
+
+        mod postgres {
+            $(mod $topic {
+                $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+                async fn $case() {
+                    let schema = crate::postgres::tests::empty_schema().await;
+                    let store = crate::postgres::tests::open(&schema).await;
+                    crate::contract::$topic::$case(std::sync::Arc::new(store)).await;
+                })*
+            })*
+        }
     };
 }
 
@@ -75,6 +86,8 @@ contract! {
     job {
         a_sweep_bounds_the_tables,
         a_sweep_keeps_what_matters,
+        a_lease_has_one_holder_until_it_ends,
+        fifty_nodes_one_holder,
         a_closed_store_refuses,
         a_ping_writes,
     }
@@ -131,21 +144,46 @@ contract! {
     }
 }
 
-/// From a store in a file to another.
+/// From one store to another.
 macro_rules! copies {
     ($($case:ident,)*) => {
-        mod sqlite_copy {
+        mod sqlite_to_sqlite {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
             async fn $case() {
                 let folder = tempfile::tempdir().unwrap();
-                let open = |name| {
-                    let file = folder.path().join(name);
-                    std::sync::Arc::new(crate::sqlite::SqliteStore::open(&file).unwrap())
-                };
-                crate::contract::copy::$case(open("from.db"), open("to.db")).await;
+                let (from, to) = (super::file(&folder, "from"), super::file(&folder, "to"));
+                crate::contract::copy::$case(from, to).await;
+            })*
+        }
+
+        mod sqlite_to_postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $case() {
+                let folder = tempfile::tempdir().unwrap();
+                let (from, to) = (super::file(&folder, "from"), super::database().await);
+                crate::contract::copy::$case(from, to).await;
+            })*
+        }
+
+        mod postgres_to_sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $case() {
+                let folder = tempfile::tempdir().unwrap();
+                let (from, to) = (super::database().await, super::file(&folder, "to"));
+                crate::contract::copy::$case(from, to).await;
             })*
         }
     };
+}
+
+fn file(folder: &tempfile::TempDir, name: &str) -> crate::SharedStore {
+    let store = crate::sqlite::SqliteStore::open(&folder.path().join(name)).unwrap();
+    std::sync::Arc::new(store)
+}
+
+async fn database() -> crate::SharedStore {
+    let schema = crate::postgres::tests::empty_schema().await;
+    std::sync::Arc::new(crate::postgres::tests::open(&schema).await)
 }
 
 copies! {

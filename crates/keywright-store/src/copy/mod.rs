@@ -8,6 +8,7 @@
 //! to the end, nobody may serve from that store.
 
 mod dump;
+mod place;
 mod row;
 mod transfer;
 
@@ -16,6 +17,7 @@ use async_trait::async_trait;
 use crate::StoreFault;
 
 pub use dump::{DumpFault, DumpHeader, DumpReader, DumpSummary, DumpWriter, Entry};
+pub(crate) use place::Place;
 pub use row::{Cell, Digest, Row};
 pub use transfer::{Proof, Side, Watch, digest_of, load, prove, transfer};
 

@@ -7,7 +7,7 @@ use keywright_protocol::time::Timestamp;
 use super::{MemoryStore, State};
 use crate::StoreFault;
 use crate::job::{
-    CHANGE_REMEMBERED, EXPIRED_REMEMBERED, FAMILY_REMEMBERED, JobStore, KEY_REMEMBERED,
+    CHANGE_REMEMBERED, EXPIRED_REMEMBERED, FAMILY_REMEMBERED, JobStore, KEY_REMEMBERED, Lease,
     NODE_REMEMBERED, Swept,
 };
 
@@ -18,6 +18,25 @@ impl JobStore for MemoryStore {
         let before = state.rows();
         state.sweep(now);
         Ok(Swept { rows: (before - state.rows()) as u64 })
+    }
+
+    async fn take_lease(
+        &self,
+        name: &str,
+        holder: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Lease, StoreFault> {
+        let mut state = self.state()?;
+        match state.leases.get(name) {
+            Some((other, theirs)) if other != holder && *theirs > now => {
+                Ok(Lease::HeldByAnother { until: *theirs })
+            }
+            _ => {
+                state.leases.insert(name.to_owned(), (holder.to_owned(), until));
+                Ok(Lease::Held)
+            }
+        }
     }
 
     async fn ping(&self) -> Result<(), StoreFault> {

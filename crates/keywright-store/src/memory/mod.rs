@@ -70,6 +70,7 @@ struct State {
     heads: LogHeads,
     epoch: Epoch,
     nodes: BTreeMap<String, NodeReport>,
+    leases: BTreeMap<String, (String, Timestamp)>,
 }
 
 #[derive(Debug)]
@@ -120,6 +121,7 @@ impl MemoryStore {
             heads: LogHeads::default(),
             epoch: Epoch::default(),
             nodes: BTreeMap::new(),
+            leases: BTreeMap::new(),
         }))
     }
 

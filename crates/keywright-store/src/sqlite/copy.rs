@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use keywright_jose::{base64url_decode, base64url_encode};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, Row as SqliteRow, ToSql, params_from_iter};
 
@@ -12,7 +11,8 @@ use super::{SqliteStore, connection, held};
 use crate::StoreFault;
 use crate::attempt::kept;
 use crate::copy::{
-    BATCH_ROWS, Cell, CopyStore, Kind, Progress, Row, Rows, SEQUENCES, Snapshot, Table, column_list,
+    BATCH_ROWS, Cell, CopyStore, Kind, Place, Progress, Row, Rows, SEQUENCES, Snapshot, Table,
+    column_list,
 };
 
 /// The name under which `copying` remembers what is copied.
@@ -264,8 +264,12 @@ fn page(db: &Connection, table: Table, after: Option<Place>) -> Result<Rows, Sto
          ORDER BY {order_list} LIMIT {BATCH_ROWS}"
     );
     let after = after.map_or_else(Vec::new, |place| place.0);
+    // As they are stored: what orders rows is bytes, not what the bytes mean.
+    let after = after.iter().map(|cell| Stored(cell, Kind::Bytes));
+    let first = table.columns().len();
     let found = db.all(&sql, params_from_iter(after), |row| {
-        Ok((read_row(row, table)?, Place::read(row, table, order.len())?))
+        let place = (first..first + order.len()).map(|at| raw(row, at));
+        Ok((read_row(row, table)?, Place(place.collect::<rusqlite::Result<_>>()?)))
     })?;
     let full = found.len() == BATCH_ROWS as usize;
     let next = found.last().filter(|_| full).map(|(_, place)| place.to_text());
@@ -286,39 +290,12 @@ fn read_row(row: &SqliteRow<'_>, table: Table) -> rusqlite::Result<Row> {
     cells.collect::<rusqlite::Result<_>>().map(Row)
 }
 
-/// Where a page ended: what its last row is ordered by.
-struct Place(Vec<Value>);
-
-impl Place {
-    fn read(row: &SqliteRow<'_>, table: Table, count: usize) -> rusqlite::Result<Self> {
-        let first = table.columns().len();
-        (first..first + count).map(|at| row.get(at)).collect::<rusqlite::Result<_>>().map(Self)
-    }
-
-    fn to_text(&self) -> String {
-        let parts = self.0.iter().map(|value| match value {
-            Value::Integer(number) => format!("n{number}"),
-            Value::Blob(bytes) => format!("b{}", base64url_encode(bytes)),
-            Value::Text(text) => format!("t{}", base64url_encode(text.as_bytes())),
-            Value::Null | Value::Real(_) => String::new(),
-        });
-        parts.collect::<Vec<_>>().join(" ")
-    }
-
-    fn parse(text: &str) -> Result<Self, StoreFault> {
-        let parts = text.split(' ').map(|part| {
-            let (kind, rest) = part.split_at_checked(1)?;
-            match kind {
-                "n" => rest.parse().ok().map(Value::Integer),
-                "b" => base64url_decode(rest).ok().map(Value::Blob),
-                "t" => {
-                    let bytes = base64url_decode(rest).ok()?;
-                    String::from_utf8(bytes).ok().map(Value::Text)
-                }
-                _ => None,
-            }
-        });
-        let values = parts.collect::<Option<_>>().map(Self);
-        values.ok_or_else(|| StoreFault::Corrupt("the place of an unfinished copy".to_owned()))
-    }
+/// A value as it is stored.
+fn raw(row: &SqliteRow<'_>, at: usize) -> rusqlite::Result<Cell> {
+    Ok(match row.get_ref(at)? {
+        ValueRef::Integer(number) => Cell::Number(number),
+        ValueRef::Blob(bytes) => Cell::Bytes(bytes.to_vec()),
+        ValueRef::Null => Cell::Null,
+        other => Cell::Text(other.as_str()?.to_owned()),
+    })
 }

@@ -12,7 +12,7 @@ use super::column::Statements as _;
 use crate::StoreFault;
 use crate::attempt::kept;
 use crate::job::{
-    CHANGE_REMEMBERED, EXPIRED_REMEMBERED, FAMILY_REMEMBERED, JobStore, KEY_REMEMBERED,
+    CHANGE_REMEMBERED, EXPIRED_REMEMBERED, FAMILY_REMEMBERED, JobStore, KEY_REMEMBERED, Lease,
     NODE_REMEMBERED, Swept,
 };
 
@@ -76,6 +76,31 @@ impl JobStore for SqliteStore {
             }
         }
         Ok(swept)
+    }
+
+    async fn take_lease(
+        &self,
+        name: &str,
+        holder: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Lease, StoreFault> {
+        let (name, holder) = (name.to_owned(), holder.to_owned());
+        let taken = self.write(move |tx| {
+            let taken = tx.db.run(
+                "INSERT INTO lease (name, holder, until) VALUES (?1, ?2, ?4)
+                 ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until
+                 WHERE lease.holder = excluded.holder OR lease.until <= ?3",
+                (&name, holder, now.as_millis(), until.as_millis()),
+            )?;
+            if taken == 1 {
+                return Ok(Lease::Held);
+            }
+            let sql = "SELECT until FROM lease WHERE name = ?1";
+            let until = tx.db.one(sql, [name], |row| row.get(0))?;
+            Ok(Lease::HeldByAnother { until: until.map_or(now, Timestamp::from_millis) })
+        });
+        taken.await.map(kept)
     }
 
     async fn ping(&self) -> Result<(), StoreFault> {

@@ -11,6 +11,7 @@ use crate::StoreFault;
 /// What the schema is made of, in order; the version is the place, from 1.
 const MIGRATIONS: &[Migration] = &[
     Migration { name: "first", sql: include_str!("migrations/0001_first.sql") },
+    Migration { name: "lease", sql: include_str!("migrations/0002_lease.sql") },
     Migration { name: "epoch", sql: include_str!("migrations/0003_epoch.sql") },
 ];
 

@@ -45,12 +45,13 @@ use rusqlite::Connection;
 
 use crate::StoreFault;
 use crate::attempt::{Attempt, judged};
+use crate::commit::Observer;
 use checkpoint::Checkpointer;
 use transaction::Transaction;
-use writer::{Job, Observer, QUEUE_MAX, Writer};
+use writer::{Job, QUEUE_MAX, Writer};
 
+pub use crate::commit::Commit;
 pub use inspect::{inspect, rehearse};
-pub use writer::Commit;
 
 /// Connections that read: enough for the threads of a small machine, few enough for its memory.
 const READERS: usize = 4;

@@ -264,8 +264,7 @@ fn a_changed_migration_is_refused() {
 fn a_newer_schema_is_refused() {
     let place = Place::new();
     drop(place.open());
-    let newer =
-        "INSERT INTO migration SELECT max(version) + 1, 'newer', zeroblob(32) FROM migration";
+    let newer = "INSERT INTO migration SELECT max(version) + 1, 'newer', sha256 FROM migration";
     place.other().execute(newer, []).unwrap();
     let why = place.refused();
     assert!(why.contains("newer Keywright") && why.contains("Run the newer program"), "{why}");

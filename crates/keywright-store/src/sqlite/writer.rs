@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -14,6 +14,7 @@ use super::column::Statements as _;
 use super::transaction::Transaction;
 use crate::StoreFault;
 use crate::attempt::{Attempt, Undo};
+use crate::commit::{Commit, Observer};
 
 /// Verbs that may wait for the writer; one more is told that the store is busy. At the writer's
 /// slowest this is about two seconds of work.
@@ -82,18 +83,6 @@ where
         drop(self.caller.send(attempt));
     }
 }
-
-/// A transaction that was committed, for metrics.
-#[derive(Clone, Copy, Debug)]
-pub struct Commit {
-    /// How many verbs it held.
-    pub verbs: usize,
-    /// From its beginning until it was durable.
-    pub took: Duration,
-}
-
-/// Who wants to know of commits.
-pub(super) type Observer = Box<dyn Fn(Commit) + Send + Sync>;
 
 /// Puts a verb into the queue.
 pub(super) fn enqueue(

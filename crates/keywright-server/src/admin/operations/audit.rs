@@ -80,7 +80,6 @@ pub async fn tail(
         && let Some(before) = first.seq.checked_sub(SEQUENCE_GAP)
         && let Some(missing) = u64::from(count).checked_sub(latest.len() as u64)
         && missing > 0
-        && after < first.seq
     {
         let after = before.saturating_sub(missing);
         let mut older = app.store.audit_since(operator.tenant(), after, count).await?;
