@@ -20,7 +20,7 @@ use crate::environment::SharedEnvironment;
 use crate::error::ServerFault;
 use crate::explain::Notebook;
 use crate::keys::lifecycle::{self, KeySchedule, Thoroughness};
-use crate::keys::{KeyRing, MasterKey};
+use crate::keys::{KeyRing, KeyTurn, MasterKey};
 use crate::logos::LogoShelf;
 use crate::metrics::Metrics;
 use crate::outbound::Outbound;
@@ -254,8 +254,14 @@ impl App {
         let (id, now) = (tenant.id(), self.now());
         let algorithms = algorithms_asked(tenant);
         let work = (self.key_schedule(tenant), thoroughness);
-        let changed =
-            lifecycle::maintain(&self.store, &self.master, &id, &algorithms, work, now).await?;
+        let changed = lifecycle::is_due(&self.store, &id, &algorithms, work, now).await?;
+        if changed {
+            // One node at a time, so that three that start at once make one key and not three.
+            let turn = KeyTurn::wait(&self.store, &id, &*self.environment).await?;
+            let (store, master, now) = (&self.store, &self.master, self.now());
+            lifecycle::maintain(store, master, &id, &algorithms, work, now).await?;
+            turn.end(self.now()).await?;
+        }
         if changed || tenant.keys.load().is_stale(now) {
             self.load_keys(tenant).await?;
         }

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwapOption;
 use keywright_store::memory::MemoryStore;
+use keywright_store::postgres::{self, PostgresStore};
 use keywright_store::schema::{Inspection, Rehearsal};
 use keywright_store::sqlite::{self, SqliteStore};
 use keywright_store::{SharedStore, StoreFault};
@@ -94,6 +95,7 @@ async fn open_sqlite(path: PathBuf) -> Result<Arc<SqliteStore>, StartError> {
 pub async fn open_store(url: &StoreUrl) -> Result<SharedStore, StartError> {
     match url {
         StoreUrl::Memory => Ok(Arc::new(MemoryStore::new())),
+        StoreUrl::Postgres(address) => Ok(Arc::new(PostgresStore::open(address.clone()).await?)),
         StoreUrl::Sqlite(path) => Ok(open_sqlite(path.clone()).await?),
     }
 }
@@ -102,6 +104,7 @@ pub async fn open_store(url: &StoreUrl) -> Result<SharedStore, StartError> {
 pub async fn inspect_store(url: &StoreUrl) -> Result<Inspection, StartError> {
     match url.clone() {
         StoreUrl::Memory => Err(no_memory()),
+        StoreUrl::Postgres(address) => Ok(postgres::inspect(address).await?),
         StoreUrl::Sqlite(path) => blocking(move || sqlite::inspect(&path)).await,
     }
 }
@@ -110,6 +113,7 @@ pub async fn inspect_store(url: &StoreUrl) -> Result<Inspection, StartError> {
 pub async fn rehearse_migration(url: &StoreUrl) -> Result<Rehearsal, StartError> {
     match url.clone() {
         StoreUrl::Memory => Err(no_memory()),
+        StoreUrl::Postgres(address) => Ok(postgres::rehearse(address).await?),
         StoreUrl::Sqlite(path) => blocking(move || sqlite::rehearse(&path)).await,
     }
 }
@@ -135,6 +139,14 @@ pub async fn open_app(config: Config) -> Result<Arc<App>, StartError> {
     let environment = Arc::new(SystemEnvironment);
     match config.store.url.clone() {
         StoreUrl::Memory => Ok(App::open(config, Arc::new(MemoryStore::new()), environment).await?),
+        StoreUrl::Postgres(address) => {
+            let postgres = Arc::new(PostgresStore::open(address).await?);
+            let store: SharedStore = Arc::clone(&postgres) as SharedStore;
+            let app = App::open(config, store, environment).await?;
+            let observe = app.metrics.commit_observer();
+            postgres.observe(move |commit| observe(commit.verbs, commit.took));
+            Ok(app)
+        }
         StoreUrl::Sqlite(path) => {
             let sqlite = open_sqlite(path).await?;
             let store: SharedStore = Arc::clone(&sqlite) as SharedStore;

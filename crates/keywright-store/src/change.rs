@@ -22,6 +22,11 @@ pub trait ChangeStore {
         std::future::pending::<()>().await;
     }
 
+    /// Whether [`wait_for_change`](Self::wait_for_change) ever resolves.
+    fn tells_of_changes(&self) -> bool {
+        false
+    }
+
     /// Says that a node lives, and how far it has followed.
     async fn report_node(&self, node: NodeReport) -> Result<(), StoreFault>;
 

@@ -3,8 +3,11 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use keywright_store::postgres::Address;
+
 use super::document::Document;
 use super::error::{ConfigError, ValueError};
+use super::secret_ref::SecretRef;
 use super::setting::{Effect, Fallback, Section, Setting};
 
 /// Where everything is kept.
@@ -19,6 +22,8 @@ pub struct StoreConfig {
 pub enum StoreUrl {
     /// This process's memory: everything is gone when it ends.
     Memory,
+    /// A PostgreSQL database that many nodes may share.
+    Postgres(Address),
     /// A SQLite database in this file.
     Sqlite(PathBuf),
 }
@@ -30,7 +35,11 @@ pub(super) static SECTION: Section = Section {
         name: "url",
         fallback: Fallback::Text("sqlite:data/keywright.db"),
         effect: Effect::Restart,
-        what: "`sqlite:FILE`, or `memory:` for tests: then nothing outlives the process.",
+        what: "`sqlite:FILE`; `postgres://USER:PASSWORD@HOST/DATABASE`, which many nodes may \
+               share and which may name several hosts, of which the primary is used; or `memory:` \
+               for tests: then nothing outlives the process. `sslmode` is `verify-full` unless \
+               the database is on this machine; `sslrootcert` names the authorities to trust. An \
+               address with a password may be kept elsewhere: `env:NAME` or `file:PATH`.",
     }],
     reserved: &[],
 };
@@ -48,7 +57,17 @@ impl StoreUrl {
     pub fn may_exist(&self) -> bool {
         match self {
             Self::Memory => false,
+            Self::Postgres(_) => true,
             Self::Sqlite(path) => path.exists(),
+        }
+    }
+
+    /// Which kind of store.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Postgres(_) => "postgres",
+            Self::Sqlite(_) => "sqlite",
         }
     }
 }
@@ -57,6 +76,7 @@ impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Memory => f.write_str("memory:"),
+            Self::Postgres(address) => address.fmt(f),
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
         }
     }
@@ -68,12 +88,20 @@ pub(super) fn read(document: &Document, base: &Path) -> Result<StoreConfig, Conf
 }
 
 fn parse_url(raw: &str, base: &Path) -> Result<StoreUrl, ValueError> {
-    const REMEDY: &str = "write \"sqlite:data/keywright.db\", or \"memory:\" for tests";
+    const REMEDY: &str = "write \"sqlite:data/keywright.db\", a \"postgres://\" address, or \
+                          \"memory:\" for tests";
     if raw.starts_with("postgres://") || raw.starts_with("postgresql://") {
-        // The text may hold a password: it is not repeated.
-        return Err(ValueError::new("PostgreSQL is not built in this version", REMEDY));
+        return parse_postgres(raw);
     }
     match raw.split_once(':') {
+        Some(("env" | "file", _)) => {
+            let secret = SecretRef::parse(raw, base).read();
+            let secret = secret.map_err(|error| ValueError::new(error.what, error.remedy))?;
+            match std::str::from_utf8(&secret) {
+                Ok(url) => parse_postgres(url.trim()),
+                Err(_) => Err(ValueError::new("what is kept there is no text", REMEDY)),
+            }
+        }
         Some(("memory", "")) => Ok(StoreUrl::Memory),
         Some(("sqlite", path)) => {
             // `sqlite:///var/lib/x.db` is how other programs write an absolute path.
@@ -88,18 +116,31 @@ fn parse_url(raw: &str, base: &Path) -> Result<StoreUrl, ValueError> {
     }
 }
 
+/// The text may hold a password: no message repeats it.
+fn parse_postgres(url: &str) -> Result<StoreUrl, ValueError> {
+    const REMEDY: &str = "write postgres://USER:PASSWORD@HOST:5432/DATABASE";
+    if !(url.starts_with("postgres://") || url.starts_with("postgresql://")) {
+        return Err(ValueError::new("what is kept there is no PostgreSQL address", REMEDY));
+    }
+    Address::parse(url).map(StoreUrl::Postgres).map_err(|what| ValueError::new(what, REMEDY))
+}
+
 impl StoreConfig {
     /// The folder of everything that belongs beside the store.
     pub(super) fn folder(&self, base: &Path) -> PathBuf {
         match &self.url {
-            StoreUrl::Memory => base.join("data"),
+            StoreUrl::Memory | StoreUrl::Postgres(_) => base.join("data"),
             StoreUrl::Sqlite(path) => path.parent().unwrap_or(base).to_owned(),
         }
     }
 
     /// Whether a store of an earlier start is there.
     pub(super) fn exists(&self) -> bool {
-        self.url.may_exist()
+        match &self.url {
+            // A database is asked for its master key once it is opened.
+            StoreUrl::Memory | StoreUrl::Postgres(_) => false,
+            StoreUrl::Sqlite(path) => path.exists(),
+        }
     }
 }
 
@@ -121,8 +162,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_built_says_so_and_repeats_no_password() {
-        let error = parse_url("postgres://u:secret@h/db", Path::new("")).expect_err("not built");
-        assert!(error.what.contains("not built") && !error.to_string().contains("secret"));
+    fn an_address_may_be_kept_elsewhere_and_is_never_repeated() {
+        let url = "postgres://u:secret@h/db?sslmode=disable";
+        let address = Address::parse(url).expect("an address");
+        let written = parse_url(url, Path::new("")).expect("an address");
+        assert_eq!(written, StoreUrl::Postgres(address));
+        assert!(!format!("{written:?}").contains("secret"));
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("url"), format!("{url}\n")).expect("writable");
+        assert_eq!(parse_url("file:url", folder.path()), Ok(written));
+        std::fs::write(folder.path().join("other"), "mysql://u:secret@h/db").expect("writable");
+        for raw in ["file:other", "postgres://u:secret@h/db?sslmode=maybe"] {
+            let error = parse_url(raw, folder.path()).expect_err("no address");
+            assert!(!error.to_string().contains("secret"), "{error}");
+        }
     }
 }

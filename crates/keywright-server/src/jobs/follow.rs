@@ -12,8 +12,10 @@ use crate::environment::random;
 use crate::error::ServerFault;
 use crate::jobs::pause;
 
-/// How often the logs are asked for their ends: two look-ups of an index.
+/// How often the logs are asked for their ends, even if nothing was heard: two look-ups of an index.
 const PERIOD: Duration = Duration::from_millis(50);
+/// The same where a store can tell of changes, and mostly does so first.
+const PERIOD_WHERE_TOLD: Duration = Duration::from_millis(250);
 /// How often a node says that it lives, if nothing else happens.
 const REPORT_EVERY: Duration = Duration::from_secs(2);
 
@@ -51,8 +53,11 @@ pub(super) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         }
         let lag = failing_since.map(|since| follower.app.now().since(since));
         follower.app.metrics.revocation_lag(lag.unwrap_or_default());
-        if !pause(&mut stop, PERIOD).await {
-            break;
+        let store = &follower.app.store;
+        let period = if store.tells_of_changes() { PERIOD_WHERE_TOLD } else { PERIOD };
+        tokio::select! {
+            goes_on = pause(&mut stop, period) => if !goes_on { break },
+            () = store.wait_for_change() => {}
         }
     }
     // A node that is not removed is forgotten after an hour.

@@ -4,25 +4,37 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use keywright_store::job::Lease;
 use tokio::sync::watch;
 
 use crate::app::App;
+use crate::environment::random;
 use crate::jobs::pause;
 use crate::keys::lifecycle::Thoroughness;
 
 /// How often tables and keys are looked after.
 const PERIOD: Duration = Duration::from_secs(30);
+/// The name of the lease: of many nodes one looks after what all share.
+const LEASE: &str = "housekeeping";
+/// How long the lease is held without being renewed; a node that dies is replaced after that.
+const LEASE_LASTS: Duration = Duration::from_secs(75);
 
 pub(super) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+    let holder = keywright_jose::base64url_encode(&random::<12>(&*app.environment));
     loop {
-        look_after(&app).await;
+        look_after_own(&app);
+        let held = look_after_shared(&app, &holder).await;
         if !pause(&mut stop, PERIOD).await {
+            if held {
+                give_up(&app, &holder).await;
+            }
             break;
         }
     }
 }
 
-async fn look_after(app: &App) {
+/// What every process keeps for itself.
+fn look_after_own(app: &App) {
     let now = app.now();
     app.forget_expired(now);
     for throttle in [
@@ -33,14 +45,40 @@ async fn look_after(app: &App) {
     ] {
         throttle.forget_expired(now);
     }
+}
+
+/// What all nodes share, if this one holds the lease; answers whether it does.
+async fn look_after_shared(app: &App, holder: &str) -> bool {
+    let now = app.now();
+    let lease = app.store.take_lease(LEASE, holder, now, now.plus(LEASE_LASTS)).await;
+    let held = match lease {
+        Ok(lease) => lease == Lease::Held,
+        Err(fault) => {
+            tracing::warn!(error = %fault, "cannot ask whose turn housekeeping is");
+            false
+        }
+    };
+    // Without the lease a node still sees to it that it can sign.
+    let thoroughness = if held { Thoroughness::Everything } else { Thoroughness::Signing };
     for tenant in app.tenants() {
-        if let Err(fault) = app.maintain_keys(&tenant, Thoroughness::Everything).await {
+        if let Err(fault) = app.maintain_keys(&tenant, thoroughness).await {
             tracing::error!(error = %fault, tenant = %tenant.id(), "cannot look after keys");
         }
     }
-    match app.store.sweep(now).await {
-        Ok(swept) if swept.rows > 0 => tracing::debug!(rows = swept.rows, "swept"),
-        Ok(_) => {}
-        Err(fault) => tracing::warn!(error = %fault, "cannot sweep"),
+    if held {
+        match app.store.sweep(now).await {
+            Ok(swept) if swept.rows > 0 => tracing::debug!(rows = swept.rows, "swept"),
+            Ok(_) => {}
+            Err(fault) => tracing::warn!(error = %fault, "cannot sweep"),
+        }
+    }
+    held
+}
+
+/// Lets another node go on at once. One that cannot be told waits for the lease's end.
+async fn give_up(app: &App, holder: &str) {
+    let now = app.now();
+    if let Err(fault) = app.store.take_lease(LEASE, holder, now, now).await {
+        tracing::debug!(error = %fault, "the lease ends by itself");
     }
 }

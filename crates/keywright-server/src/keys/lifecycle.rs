@@ -77,6 +77,25 @@ pub enum Thoroughness {
     Signing,
 }
 
+/// Whether [`maintain`] would change anything.
+pub async fn is_due(
+    store: &SharedStore,
+    tenant: &TenantId,
+    algorithms: &BTreeSet<Algorithm>,
+    (schedule, thoroughness): (KeySchedule, Thoroughness),
+    now: Timestamp,
+) -> Result<bool, ServerFault> {
+    let keys = tenant_keys(store, tenant).await?;
+    Ok(algorithms.iter().any(|alg| {
+        let of_alg = keys.iter().filter(|key| key.alg == *alg).map(|key| &key.times);
+        match due(of_alg, schedule, now) {
+            Due::Announce(_) => thoroughness == Thoroughness::Everything,
+            Due::CreateActive => true,
+            Due::Nothing => false,
+        }
+    }))
+}
+
 /// Brings a tenant's keys up to date for the algorithms that somebody asks for.
 pub async fn maintain(
     store: &SharedStore,

@@ -3,7 +3,9 @@
 pub mod lifecycle;
 pub mod master;
 pub mod ring;
+mod turn;
 pub mod verified;
 
 pub use master::MasterKey;
 pub use ring::KeyRing;
+pub(crate) use turn::KeyTurn;

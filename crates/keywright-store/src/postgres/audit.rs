@@ -3,14 +3,14 @@
 use async_trait::async_trait;
 use keywright_protocol::audit::Record;
 use keywright_protocol::id::{RequestId, TenantId};
-use keywright_protocol::wire::response::Receipt;
 use tokio_postgres::Row;
 
+use super::batch::{Outcome, Work};
 use super::column::{Columns as _, json, pack};
 use super::transaction::Mode;
 use super::{PostgresStore, chain};
 use crate::StoreFault;
-use crate::attempt::{Undo, kept};
+use crate::attempt::kept;
 use crate::audit::{AuditStore, REFUSALS_MAX, Recorded, RefusedRequest, StoredEvent};
 
 /// Each stretch of each log has its own small tree of requests.
@@ -26,15 +26,10 @@ const OF_REQUEST: &str = "WITH RECURSIVE stretch (tenant, number, last) AS (
 #[async_trait]
 impl AuditStore for PostgresStore {
     async fn record(&self, record: Record) -> Result<Recorded, StoreFault> {
-        let recorded = self.write(Mode::Together, record, |tx, record| {
-            Box::pin(async move {
-                tx.spend(record, Undo::Verdict(Recorded::AssertionReplayed)).await?;
-                tx.append(&record.events)?;
-                Ok(())
-            })
-        });
-        let recorded = recorded.await?;
-        Ok(recorded.map_or_else(|refused| refused, |()| Recorded::Committed(Receipt::of_commit())))
+        match self.shared.batches.carry_out(Work::Record(record)).await? {
+            Outcome::Record(recorded) => Ok(recorded),
+            other => Err(other.unexpected()),
+        }
     }
 
     async fn audit_since(

@@ -36,6 +36,10 @@ impl ChangeStore for PostgresStore {
         self.shared.changes.notified().await;
     }
 
+    fn tells_of_changes(&self) -> bool {
+        true
+    }
+
     async fn report_node(&self, node: NodeReport) -> Result<(), StoreFault> {
         let reported = self.write(Mode::Together, node, |tx, node| {
             Box::pin(async move {

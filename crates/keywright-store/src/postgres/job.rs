@@ -6,6 +6,7 @@ use keywright_protocol::time::Timestamp;
 
 use super::PostgresStore;
 use super::column::Columns as _;
+use super::pool::held;
 use super::transaction::{Mode, Transaction};
 use crate::StoreFault;
 use crate::attempt::{Attempt, kept};
@@ -109,6 +110,12 @@ impl JobStore for PostgresStore {
     }
 
     async fn close(&self) {
+        self.shared.batches.close();
+        let writers = std::mem::take(&mut *held(&self.writers));
+        for writer in writers {
+            // Its panic was reported when it happened.
+            drop(writer.await);
+        }
         self.shared.pool.close().await;
         self.tasks.iter().for_each(tokio::task::AbortHandle::abort);
     }

@@ -13,6 +13,7 @@
 
 mod address;
 mod audit;
+mod batch;
 mod chain;
 mod change;
 mod client;
@@ -23,6 +24,8 @@ mod copy;
 mod epoch;
 mod fault;
 mod grant;
+mod group;
+mod inspect;
 mod job;
 mod key;
 mod listen;
@@ -41,22 +44,24 @@ mod user;
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::timeout;
 use tokio_postgres::Row;
 
 use crate::StoreFault;
 use crate::attempt::{Attempt, judged};
 use crate::commit::{Commit, Observer};
+use batch::Batches;
 use connection::{Connection, Values};
 use pool::{Lane, Place, Pool};
 use transaction::{Mode, Transaction};
 
 pub use address::Address;
+pub use inspect::{inspect, rehearse};
 
 /// The longest that a verb may take once it has a connection: beyond the server's own limits, for
 /// a server that does not answer at all.
@@ -73,11 +78,14 @@ type Running<'a, T, O> = Pin<Box<dyn Future<Output = Attempt<T, O>> + Send + 'a>
 pub struct PostgresStore {
     shared: Arc<Shared>,
     tasks: Vec<AbortHandle>,
+    /// They end by themselves once the queue is closed and empty.
+    writers: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// What verbs that run by themselves keep alive.
 struct Shared {
     pool: Arc<Pool>,
+    batches: Batches,
     observer: OnceLock<Observer>,
     /// Rings when another node may have changed something.
     changes: Notify,
@@ -93,6 +101,7 @@ impl fmt::Debug for PostgresStore {
 impl Drop for PostgresStore {
     fn drop(&mut self) {
         self.tasks.iter().for_each(AbortHandle::abort);
+        self.shared.batches.close();
     }
 }
 
@@ -102,12 +111,15 @@ impl PostgresStore {
         let place = Place { connector: address.connector()?, address };
         migrate::migrate(&place).await?;
         let pool = Arc::new(Pool::new(place));
-        let shared = Arc::new(Shared { pool, observer: OnceLock::new(), changes: Notify::new() });
+        let (batches, changes) = (Batches::default(), Notify::new());
+        let shared = Arc::new(Shared { pool, batches, observer: OnceLock::new(), changes });
         let tasks = vec![
             tokio::spawn(chain::run(Arc::clone(&shared))).abort_handle(),
             tokio::spawn(listen::run(Arc::clone(&shared))).abort_handle(),
         ];
-        Ok(Self { shared, tasks })
+        let writers = (0..Lane::Batch.width()).map(|_| tokio::spawn(batch::run(shared.clone())));
+        let writers = Mutex::new(writers.collect());
+        Ok(Self { shared, tasks, writers })
     }
 
     /// Tells somebody of every commit, for metrics; only the first asker is told.

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio_postgres::Row;
 
 use super::PostgresStore;
+use super::batch::{Outcome, Work};
 use super::column::{Columns as _, json, pack};
 use super::connection::Values;
 use super::transaction::{Mode, Transaction};
@@ -69,7 +70,7 @@ pub(super) const ADVANCE: &str = concat!(
 );
 
 /// The same for tokens that are of a later generation than rows of an earlier epoch.
-const ADOPT: &str = concat!(
+pub(super) const ADOPT: &str = concat!(
     "UPDATE family f SET parent = i.presented, current = i.child, sealed_child = i.sealed_child,
         generation = i.generation + 1, rotated_at = i.now,
         idle_expires_at = least(i.idle_expires_at, f.absolute_expires_at),
@@ -131,6 +132,13 @@ impl RefreshStore for PostgresStore {
     }
 
     async fn rotate(&self, rotation: Rotation) -> Result<Rotate, StoreFault> {
+        // With an assertion to spend, one half may have to be undone for the other: not in a batch.
+        if rotation.record.once.is_none() {
+            return match self.shared.batches.carry_out(Work::Rotate(rotation)).await? {
+                Outcome::Rotate(rotated) => Ok(rotated),
+                other => Err(other.unexpected()),
+            };
+        }
         let rotated =
             self.write(Mode::Together, rotation, |tx, rotation| Box::pin(rotate(tx, rotation)));
         let rotated = rotated.await?;
@@ -207,10 +215,23 @@ impl<'a> Rotations<'a> {
     }
 
     /// What `ADOPT` takes.
-    fn adopt(&self) -> Vec<Column<'_>> {
+    pub(super) fn adopt(&self) -> Vec<Column<'_>> {
         let mut columns = self.advance();
         columns.push(&self.generations);
         columns
+    }
+
+    /// Adds those of `others` that are chosen, with what `BACKED` takes.
+    pub(super) fn extend_with(&mut self, others: &Rotations<'a>, chosen: impl Fn(i64) -> bool) {
+        let names = others.tenants.iter().zip(&others.clients).zip(&others.families);
+        for (number, ((tenant, client), family)) in others.numbers.iter().zip(names) {
+            if chosen(*number) {
+                self.numbers.push(*number);
+                self.tenants.push(tenant);
+                self.clients.push(client);
+                self.families.push(family.clone());
+            }
+        }
     }
 
     /// What `BACKED` takes.

@@ -6,6 +6,7 @@ use keywright_protocol::revocation::{RevocationEntry, RevocationTarget};
 use keywright_protocol::time::Timestamp;
 use tokio_postgres::Row;
 
+use super::batch::{Outcome, Work, can_share};
 use super::column::{Columns as _, pack};
 use super::session::{EndSessions, end_sessions, user_of_session};
 use super::transaction::{Mode, Transaction};
@@ -19,6 +20,12 @@ use crate::session::SessionEnd;
 #[async_trait]
 impl RevocationStore for PostgresStore {
     async fn revoke(&self, revoke: Revoke) -> Result<Revoked, StoreFault> {
+        if can_share(&revoke) {
+            return match self.shared.batches.carry_out(Work::Revoke(revoke)).await? {
+                Outcome::Revoke(revoked) => Ok(revoked),
+                other => Err(other.unexpected()),
+            };
+        }
         let mode = match &revoke.target {
             // Nothing but the row of the family depends on these.
             RevocationTarget::Family(_) | RevocationTarget::Token(_) => Mode::Together,

@@ -1,5 +1,6 @@
 //! What verbs share inside a transaction: one-time values, events, logs to follow.
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -62,14 +63,22 @@ pub(super) const SPEND: &str = "INSERT INTO one_time (key, spent_at, expires_at)
         WHERE one_time.expires_at <= excluded.spent_at
     RETURNING key";
 
-/// Takes places at the end of a log; others wait for them until this transaction has ended.
-pub(super) const TAKE_PLACES: &str =
-    "UPDATE log_head SET seq = seq + $2 WHERE name = $1 RETURNING seq";
+/// Appends $1 entries to the revocation log and answers their places, the first first. Others wait
+/// for the places after them until this transaction has ended, so it comes last before the commit.
+pub(super) const LOG_REVOCATIONS: &str = "WITH head AS (
+        UPDATE log_head SET seq = seq + $1 WHERE name = 'revocation' RETURNING seq
+    )
+    INSERT INTO revocation (seq, tenant, target, at, expires_at)
+    SELECT head.seq - $1 + r.n, r.tenant, r.target, r.at, r.expires_at
+    FROM head, unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[])
+        WITH ORDINALITY AS r (tenant, target, at, expires_at, n)
+    RETURNING seq";
 
-/// Appends to the revocation log.
-pub(super) const LOG_REVOCATIONS: &str = "INSERT INTO revocation
-        (seq, tenant, target, at, expires_at)
-    SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[])";
+/// Appends to the change log, in the same way.
+const LOG_CHANGE: &str = "WITH head AS (
+        UPDATE log_head SET seq = seq + 1 WHERE name = 'change' RETURNING seq
+    )
+    INSERT INTO change (seq, tenant, kind, client, at) SELECT seq, $1, $2, $3, $4 FROM head";
 
 /// Events as columns.
 #[derive(Default)]
@@ -174,12 +183,8 @@ impl<'a> Transaction<'a> {
             Changed::Resources => ("resources", None),
             Changed::Tenant => ("tenant", None),
         };
-        let seq = self.take_places("change", 1).await?;
-        self.run(
-            "INSERT INTO change (seq, tenant, kind, client, at) VALUES ($1, $2, $3, $4, $5)",
-            &[&seq, &tenant.as_str(), &kind, &client, &now.as_millis()],
-        )
-        .await?;
+        self.logged.store(true, Ordering::Relaxed);
+        self.run(LOG_CHANGE, &[&tenant.as_str(), &kind, &client, &now.as_millis()]).await?;
         Ok(())
     }
 
@@ -207,22 +212,17 @@ impl<'a> Transaction<'a> {
         }
         let texts = targets.iter().map(json).collect::<Result<Vec<_>, _>>()?;
         let count = i64::try_from(texts.len()).unwrap_or(i64::MAX);
-        let last = self.take_places("revocation", count).await?;
-        let places: Vec<i64> = (last - count + 1..=last).collect();
         let all = |time: Timestamp| vec![time.as_millis(); texts.len()];
         let tenants = vec![tenant.as_str(); texts.len()];
-        self.run(LOG_REVOCATIONS, &[&places, &tenants, &texts, &all(at), &all(expires_at)]).await?;
+        self.logged.store(true, Ordering::Relaxed);
+        let values: Values<'_> = &[&count, &tenants, &texts, &all(at), &all(expires_at)];
+        let rows = self.all(LOG_REVOCATIONS, values).await?;
+        let places = rows.iter().map(|row| row.value(0)).collect::<Result<BTreeSet<i64>, _>>()?;
         let entry = |(seq, target): (i64, _)| {
             let seq = seq.cast_unsigned();
             RevocationEntry { seq, tenant: tenant.clone(), target, at, expires_at }
         };
         Ok(places.into_iter().zip(targets).map(entry).collect())
-    }
-
-    async fn take_places(&self, log: &str, count: i64) -> Result<i64, StoreFault> {
-        self.logged.store(true, Ordering::Relaxed);
-        let last = self.one(TAKE_PLACES, &[&log, &count]).await?;
-        last.ok_or_else(|| StoreFault::Corrupt(format!("the {log} log has no end")))?.value(0)
     }
 
     /// Whether the revocation log names exactly this.

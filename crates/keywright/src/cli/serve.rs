@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use keywright_server::config::{DEFAULT_FILE, StoreUrl};
+use keywright_server::config::{DEFAULT_FILE, SecretRef, StoreUrl};
 use keywright_server::start::{self, ConfigSource};
 use keywright_server::{Config, telemetry};
 
@@ -28,7 +28,14 @@ pub(super) async fn run(place: Place) -> Result<(), Failure> {
 
 /// Whether there is no store yet.
 fn is_first(config: &Config) -> bool {
-    matches!(&config.store.url, StoreUrl::Sqlite(path) if !path.exists())
+    match &config.store.url {
+        StoreUrl::Memory => false,
+        // The node's own first start, at least.
+        StoreUrl::Postgres(_) => {
+            matches!(&config.keys.master, SecretRef::File(path) if !path.exists())
+        }
+        StoreUrl::Sqlite(path) => !path.exists(),
+    }
 }
 
 /// What somebody who has just started a server wants to know.

@@ -67,8 +67,7 @@ async fn write(
     let mut snapshot = store.snapshot().await?;
     let bar = Progress::new(output, count_rows(&mut *snapshot).await?, "backup");
     let mut file = BufWriter::with_capacity(1 << 20, file);
-    let url = keeper.url().to_string();
-    let kind = url.split(':').next().unwrap_or_default();
+    let kind = keeper.url().kind();
     let fingerprint = keeper.master.fingerprint();
     let header = DumpHeader::new(created_at, kind, &keeper.config.issuer, fingerprint);
     let mut dump = DumpWriter::begin(&mut file, &header)?;

@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 use tracing::Level;
 
 use super::Place;
-use super::backend::{load_config, make_data_folder};
+use super::backend::{load_config, make_folder};
 use super::failure::Failure;
 use super::output::Column;
 
@@ -75,7 +75,7 @@ impl Keeper {
 
     /// Opens the configured store, or makes it.
     async fn open_or_make(&self) -> Result<SharedStore, Failure> {
-        make_data_folder(self.url())?;
+        make_folder(&self.config.data_folder())?;
         Ok(start::open_store(self.url()).await?)
     }
 

@@ -13,7 +13,7 @@ use super::{
     Keeper, PROOF_COLUMNS, proof_document, refuse_difference, refuse_living_nodes, verify_chains,
 };
 use crate::cli::Place;
-use crate::cli::backend::make_data_folder;
+use crate::cli::backend::make_folder;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Output, print};
 
@@ -59,7 +59,9 @@ pub(in crate::cli) async fn run(place: Place, args: StoreArgs) -> Result<(), Fai
                       --online-snapshot";
         refuse_living_nodes(&source, remedy).await?;
     }
-    make_data_folder(&to)?;
+    if let StoreUrl::Sqlite(path) = &to {
+        make_folder(path.parent().unwrap_or(Path::new("")))?;
+    }
     let target = start::open_store(&to).await?;
     begin(&keeper, &args, &to, &target).await?;
     let proofs = copy(&source, &target, output).await?;
