@@ -18,6 +18,7 @@ mod opaque;
 mod operations;
 mod prompt;
 mod refresh;
+mod relocate;
 mod remote;
 mod resource;
 mod response_mode;

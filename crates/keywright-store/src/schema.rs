@@ -17,6 +17,8 @@ pub struct Inspection {
     pub clock: Option<Timestamp>,
     /// How large it is.
     pub bytes: u64,
+    /// Who does the work that one node does for all: its name, the node, and until when.
+    pub leases: Vec<(String, String, Timestamp)>,
     /// How large the log is that has yet to move into the tables, where that can be seen.
     pub log_bytes: Option<u64>,
 }

@@ -23,7 +23,13 @@ pub async fn inspect(address: Address) -> Result<Inspection, StoreFault> {
     let row = row.ok_or_else(|| StoreFault::Corrupt("no answer to a question".to_owned()))?;
     let engine = format!("PostgreSQL {}", row.text(0)?);
     let (clock, bytes) = (Some(row.time(1)?), row.number(2)?);
-    Ok(Inspection { engine, schema, pending, clock, bytes, log_bytes: None })
+    let leases = match pending.as_slice() {
+        [] => db.all("SELECT name, holder, until FROM lease ORDER BY name", &[]).await?,
+        _ => Vec::new(),
+    };
+    let leases = leases.iter().map(|row| Ok((row.text(0)?, row.text(1)?, row.time(2)?)));
+    let leases = leases.collect::<Result<_, StoreFault>>()?;
+    Ok(Inspection { engine, schema, pending, clock, bytes, leases, log_bytes: None })
 }
 
 /// Migrates a copy of the tables in a transaction, measures it, and undoes all of it.

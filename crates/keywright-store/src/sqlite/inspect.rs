@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use keywright_protocol::time::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::column::Statements as _;
@@ -14,13 +15,21 @@ use crate::schema::{Inspection, Rehearsal, RehearsedStep};
 pub fn inspect(path: &Path) -> Result<Inspection, StoreFault> {
     let db = open(path)?;
     let (schema, pending) = migrate::state(&db, path)?;
+    let leases = if pending.is_empty() { leases(&db)? } else { Vec::new() };
     Ok(Inspection {
         engine: format!("SQLite {}", rusqlite::version()),
         schema,
         pending,
         clock: None,
         bytes: length(path),
+        leases,
         log_bytes: Some(length(&beside(path, "-wal"))),
+    })
+}
+
+fn leases(db: &Connection) -> rusqlite::Result<Vec<(String, String, Timestamp)>> {
+    db.all("SELECT name, holder, until FROM lease ORDER BY name", [], |row| {
+        Ok((row.get(0)?, row.get(1)?, Timestamp::from_millis(row.get(2)?)))
     })
 }
 

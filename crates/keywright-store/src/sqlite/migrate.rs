@@ -9,7 +9,7 @@ use super::column::Statements as _;
 use crate::StoreFault;
 
 /// What the schema is made of, in order; the version is the place, from 1.
-const MIGRATIONS: &[Migration] = &[
+pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { name: "first", sql: include_str!("migrations/0001_first.sql") },
     Migration { name: "lease", sql: include_str!("migrations/0002_lease.sql") },
     Migration { name: "epoch", sql: include_str!("migrations/0003_epoch.sql") },
@@ -19,7 +19,7 @@ const MIGRATIONS: &[Migration] = &[
 const APPLICATION_ID: i64 = 0x4b79_7772;
 
 #[derive(Clone, Copy)]
-struct Migration {
+pub(super) struct Migration {
     name: &'static str,
     sql: &'static str,
 }
@@ -49,7 +49,7 @@ pub(super) fn migrate(db: &mut Connection, path: &Path) -> Result<(), StoreFault
     migrate_to(db, path, MIGRATIONS)
 }
 
-fn migrate_to(db: &mut Connection, path: &Path, known: &[Migration]) -> Result<(), StoreFault> {
+pub(super) fn migrate_to(db: &mut Connection, path: &Path, known: &[Migration]) -> Result<(), StoreFault> {
     if pending(db, path, known)?.is_empty() {
         return Ok(());
     }
