@@ -3,6 +3,7 @@
 mod administration;
 mod audit;
 mod authorization_code;
+mod backup;
 mod bench;
 mod client_credentials;
 mod commands;
@@ -21,6 +22,7 @@ mod postgres;
 mod prompt;
 mod redis_sink;
 mod refresh;
+mod relocate;
 mod remote;
 mod resource;
 mod response_mode;

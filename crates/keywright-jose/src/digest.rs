@@ -9,11 +9,40 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
 
 /// SHA-256 of the parts as if they were one text.
 pub fn sha256_of(parts: &[&[u8]]) -> [u8; 32] {
-    let mut context = digest::Context::new(&digest::SHA256);
-    parts.iter().for_each(|part| context.update(part));
-    let mut out = [0; 32];
-    out.copy_from_slice(context.finish().as_ref());
-    out
+    let mut digest = Sha256::default();
+    parts.iter().for_each(|part| digest.update(part));
+    digest.finish()
+}
+
+/// SHA-256 of bytes that come in parts.
+///
+/// ```
+/// use keywright_jose::digest::{Sha256, sha256};
+/// let mut parts = Sha256::default();
+/// parts.update(b"a");
+/// parts.update(b"bc");
+/// assert_eq!(parts.finish(), sha256(b"abc"));
+/// ```
+pub struct Sha256(digest::Context);
+
+impl Default for Sha256 {
+    fn default() -> Self {
+        Self(digest::Context::new(&digest::SHA256))
+    }
+}
+
+impl Sha256 {
+    /// Takes another part.
+    pub fn update(&mut self, part: &[u8]) {
+        self.0.update(part);
+    }
+
+    /// The digest of all parts.
+    pub fn finish(self) -> [u8; 32] {
+        let mut out = [0; 32];
+        out.copy_from_slice(self.0.finish().as_ref());
+        out
+    }
 }
 
 /// SHA-384 of the bytes.

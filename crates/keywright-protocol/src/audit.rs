@@ -4,6 +4,7 @@ use keywright_jose::sha256;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ClientId, FamilyId, GrantId, Jti, RequestId, SessionId, Subject, TenantId};
+use crate::limits::{ASSERTION_LIFETIME_MAX, CLOCK_SKEW_MAX};
 use crate::time::Timestamp;
 
 macro_rules! event_types {
@@ -38,6 +39,8 @@ event_types! {
     CodeIssued = "code.issued";
     /// A used code was presented again; what came of it is revoked.
     CodeReplayed = "code.replayed";
+    /// The store went back in time; what it cannot know any more is dead.
+    EpochRaised = "epoch.raised";
     /// A key was made.
     KeyCreated = "key.created";
     /// A key was withdrawn; its tokens are dead.
@@ -48,6 +51,8 @@ event_types! {
     LoginFailed = "login.failed";
     /// A person signed in.
     LoginSucceeded = "login.succeeded";
+    /// A refresh token that is newer than the restored row was accepted, once.
+    RefreshAdopted = "refresh.adopted";
     /// A used refresh token was presented again; the family is revoked.
     RefreshReuseDetected = "refresh.reuse_detected";
     /// The answer to a refresh was lost and asked for again.
@@ -224,17 +229,28 @@ pub struct OneTime {
     pub key: [u8; 32],
     /// When it may be forgotten.
     pub expires_at: Timestamp,
+    /// When it can have been used first: a store that went back in time since cannot know.
+    pub usable_from: Timestamp,
 }
 
 impl OneTime {
-    /// A one-time thing of a kind, unique by its parts.
+    /// A one-time thing of a kind, unique by its parts. Unless more is said, it may be as old as
+    /// any that ends then.
     pub fn new(kind: &str, parts: &[&str], expires_at: Timestamp) -> Self {
         let mut bytes = Vec::new();
         for part in std::iter::once(&kind).chain(parts) {
             bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
             bytes.extend_from_slice(part.as_bytes());
         }
-        Self { key: sha256(&bytes), expires_at }
+        let usable_from = expires_at.minus(ASSERTION_LIFETIME_MAX).minus(CLOCK_SKEW_MAX);
+        Self { key: sha256(&bytes), expires_at, usable_from }
+    }
+
+    /// The same, made at a moment by a clock that may be a little ahead of ours.
+    #[must_use]
+    pub fn made_at(mut self, moment: Timestamp) -> Self {
+        self.usable_from = moment.minus(CLOCK_SKEW_MAX);
+        self
     }
 }
 

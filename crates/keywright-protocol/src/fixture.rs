@@ -11,7 +11,7 @@ use crate::resource::{ProtectedResource, ResourceCatalog};
 use crate::scope::ScopeSet;
 use crate::session::Authentication;
 use crate::time::Timestamp;
-use crate::token::RefreshToken;
+use crate::token::{GenerationKey, RefreshToken};
 
 pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub(crate) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
@@ -84,7 +84,9 @@ pub(crate) fn code() -> StoredCode {
 }
 
 pub(crate) fn refresh_token(generation: u8) -> RefreshToken {
-    RefreshToken::start([1; 16], [generation; 32])
+    let key = GenerationKey::from_bytes([9; 32]);
+    let first = RefreshToken::start([1; 16], [0; 32], &key);
+    first.child([generation; 32], generation.into(), &key)
 }
 
 pub(crate) fn family() -> StoredFamily {
@@ -109,5 +111,6 @@ pub(crate) fn family() -> StoredFamily {
         idle_expires_at: at(1000),
         absolute_expires_at: at(2000),
         revoked: false,
+        restored: false,
     }
 }

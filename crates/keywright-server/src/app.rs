@@ -13,8 +13,8 @@ use keywright_protocol::resource::{ResourceCatalog, TokenFormat};
 use keywright_protocol::revocation::{RevocationEntry, RevocationSet};
 use keywright_protocol::tenant::Tenant;
 use keywright_protocol::time::Timestamp;
-use keywright_store::SharedStore;
 use keywright_store::change::{ChangeEntry, Changed, LogHeads};
+use keywright_store::{SharedStore, StoreFault};
 
 use crate::config::Config;
 use crate::environment::SharedEnvironment;
@@ -91,6 +91,13 @@ impl App {
     ) -> Result<Arc<Self>, ServerFault> {
         let secret = config.keys.master_secret().map_err(|e| ServerFault::Key(e.to_string()))?;
         let master = MasterKey::new(&secret);
+        if let Some(source) = store.unfinished_copy().await? {
+            let what = format!(
+                "this store is the target of a copy that is not finished, from {source}: run \
+                 that command again, or name another store"
+            );
+            return Err(StoreFault::Incompatible(what).into());
+        }
         master.verify(&store, &config.keys.master.to_string()).await?;
         let limits = &config.limits;
         let passwords =
@@ -408,6 +415,9 @@ impl App {
     }
 
     async fn apply(&self, entry: &ChangeEntry) -> Result<(), ServerFault> {
+        if entry.changed == Changed::Everything {
+            return self.load_everything().await;
+        }
         let Some(tenant) = self.any_tenant(&entry.tenant) else {
             return self.load_tenant(&entry.tenant).await;
         };
@@ -416,6 +426,7 @@ impl App {
                 tenant.put_client(id, self.store.load_client(&entry.tenant, id).await?);
                 self.maintain_keys(&tenant, Thoroughness::Signing).await
             }
+            Changed::Everything => Ok(()),
             Changed::Keys => self.load_keys(&tenant).await,
             Changed::Resources => {
                 let resources = self.store.list_resources(&entry.tenant).await?;

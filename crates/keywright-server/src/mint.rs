@@ -16,7 +16,7 @@ use keywright_protocol::time::Timestamp;
 use keywright_protocol::token::{OPAQUE_PREFIX, RefreshToken};
 use keywright_protocol::wire::json;
 use keywright_protocol::wire::response::TokenSet;
-use keywright_store::refresh::{NewFamily, RotationStep};
+use keywright_store::refresh::{Child, NewFamily, RotationStep};
 
 use crate::environment::{Environment, random};
 use crate::error::ServerFault;
@@ -69,7 +69,8 @@ impl Mint<'_> {
         else {
             return Ok((self.access(approved)?, None));
         };
-        let token = RefreshToken::start(random(self.environment), random(self.environment));
+        let (handle, own) = (random(self.environment), random(self.environment));
+        let token = RefreshToken::start(handle, own, &self.tenant.secrets.generation);
         let absolute_expires_at = self.now.plus(self.lifetimes.refresh_absolute);
         let family = NewFamily {
             id: token.family(),
@@ -102,30 +103,60 @@ impl Mint<'_> {
         family: &StoredFamily,
         presented: &RefreshToken,
     ) -> Result<(Minted, RotationStep), ServerFault> {
-        let key = SealingKey::from_bytes(*presented.child_key().expose());
-        let aad = family.id.as_str().as_bytes();
-        let (child, step) = match (&approved.plan().refresh, &family.sealed_child) {
-            (RefreshPlan::Retry(_), Some(sealed)) => {
-                let opened = key.open(aad, sealed)?;
-                let own = <[u8; 32]>::try_from(opened.as_slice());
-                let own = own.map_err(|_| ServerFault::Internal("sealed child".into()))?;
+        let (child, step) = match &approved.plan().refresh {
+            RefreshPlan::Adopt { generation, .. } => {
+                let (wire, child) = self.child(family, presented, generation + 1)?;
+                (wire, RotationStep::Adopt { generation: *generation, child })
+            }
+            RefreshPlan::Advance(_) => {
+                let (wire, child) = self.child(family, presented, family.generation + 1)?;
+                (wire, RotationStep::Advance(child))
+            }
+            RefreshPlan::Retry(_) => {
                 let step = RotationStep::Retry { within: self.lifetimes.refresh_retry };
-                (presented.child(own).to_wire(), step)
+                (self.same_child(family, presented)?, step)
             }
-            (RefreshPlan::Advance(_), _) => {
-                let child = presented.child(random(self.environment));
-                let wire = child.to_wire();
-                let step = RotationStep::Advance {
-                    child: child.hash(),
-                    sealed_child: key.seal(aad, child.own_secret().expose())?,
-                    idle_expires_at: self.idle_end(family.absolute_expires_at),
-                };
-                (wire, step)
-            }
-            _ => return Err(ServerFault::Internal("a retry without a child".into())),
+            _ => return Err(ServerFault::Internal("no family to refresh".into())),
         };
         let end = family.absolute_expires_at;
         Ok((self.tokens(approved.plan(), Some(&family.id), Some(child), end)?, step))
+    }
+
+    /// A fresh child of the presented token: as the client gets it, and as the store keeps it.
+    fn child(
+        &self,
+        family: &StoredFamily,
+        presented: &RefreshToken,
+        generation: u64,
+    ) -> Result<(Secret<String>, Child), ServerFault> {
+        let own = random(self.environment);
+        let token = presented.child(own, generation, &self.tenant.secrets.generation);
+        let key = SealingKey::from_bytes(*presented.child_key().expose());
+        let child = Child {
+            hash: token.hash(),
+            sealed: key.seal(family.id.as_str().as_bytes(), token.own_secret().expose())?,
+            idle_expires_at: self.idle_end(family.absolute_expires_at),
+        };
+        Ok((token.to_wire(), child))
+    }
+
+    /// The child that was handed out before.
+    fn same_child(
+        &self,
+        family: &StoredFamily,
+        presented: &RefreshToken,
+    ) -> Result<Secret<String>, ServerFault> {
+        let sealed = family.sealed_child.as_ref();
+        let sealed =
+            sealed.ok_or_else(|| ServerFault::Internal("a retry without a child".into()))?;
+        let key = SealingKey::from_bytes(*presented.child_key().expose());
+        let opened = key.open(family.id.as_str().as_bytes(), sealed)?;
+        let own = <[u8; 32]>::try_from(opened.as_slice());
+        let own = own.map_err(|_| ServerFault::Internal("sealed child".into()))?;
+        let child = presented.child(own, family.generation, &self.tenant.secrets.generation);
+        // An earlier version minted it, without its generation.
+        let is_bare = child.hash() != family.current;
+        Ok(if is_bare { presented.bare_child(own).to_wire() } else { child.to_wire() })
     }
 
     /// The idle lifetime never reaches beyond the absolute one.

@@ -7,8 +7,9 @@ use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwapOption;
 use keywright_store::memory::MemoryStore;
-use keywright_store::postgres::PostgresStore;
-use keywright_store::sqlite::SqliteStore;
+use keywright_store::postgres::{self, PostgresStore};
+use keywright_store::schema::{Inspection, Rehearsal};
+use keywright_store::sqlite::{self, SqliteStore};
 use keywright_store::{SharedStore, StoreFault};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -87,8 +88,45 @@ impl ConfigSource {
 }
 
 async fn open_sqlite(path: PathBuf) -> Result<Arc<SqliteStore>, StartError> {
-    let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&path)).await;
-    Ok(Arc::new(opened.map_err(|e| StoreFault::Unavailable(e.to_string()))??))
+    Ok(Arc::new(blocking(move || SqliteStore::open(&path)).await?))
+}
+
+/// Opens a store and looks at nothing in it.
+pub async fn open_store(url: &StoreUrl) -> Result<SharedStore, StartError> {
+    match url {
+        StoreUrl::Memory => Ok(Arc::new(MemoryStore::new())),
+        StoreUrl::Postgres(address) => Ok(Arc::new(PostgresStore::open(address.clone()).await?)),
+        StoreUrl::Sqlite(path) => Ok(open_sqlite(path.clone()).await?),
+    }
+}
+
+/// What a store is like, without making it or bringing it up to date.
+pub async fn inspect_store(url: &StoreUrl) -> Result<Inspection, StartError> {
+    match url.clone() {
+        StoreUrl::Memory => Err(no_memory()),
+        StoreUrl::Postgres(address) => Ok(postgres::inspect(address).await?),
+        StoreUrl::Sqlite(path) => blocking(move || sqlite::inspect(&path)).await,
+    }
+}
+
+/// What bringing a store up to date would do, tried on a copy of it.
+pub async fn rehearse_migration(url: &StoreUrl) -> Result<Rehearsal, StartError> {
+    match url.clone() {
+        StoreUrl::Memory => Err(no_memory()),
+        StoreUrl::Postgres(address) => Ok(postgres::rehearse(address).await?),
+        StoreUrl::Sqlite(path) => blocking(move || sqlite::rehearse(&path)).await,
+    }
+}
+
+fn no_memory() -> StartError {
+    StartError::Config("a store in memory has nothing to look at".to_owned())
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreFault> + Send + 'static,
+) -> Result<T, StartError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    Ok(done.map_err(|e| StoreFault::Unavailable(e.to_string()))??)
 }
 
 /// Opens the store and what is in it; nothing listens yet. On the very first start the master key

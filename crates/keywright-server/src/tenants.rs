@@ -14,6 +14,7 @@ use keywright_protocol::id::{ClientId, TenantId};
 use keywright_protocol::resource::ResourceCatalog;
 use keywright_protocol::tenant::Tenant;
 use keywright_protocol::time::Timestamp;
+use keywright_protocol::token::GenerationKey;
 use keywright_protocol::wire::discovery;
 
 use crate::keys::KeyRing;
@@ -85,6 +86,8 @@ pub struct TenantSecrets {
     pub flow: SealingKey,
     /// Authenticates forms.
     pub csrf: [u8; 32],
+    /// Authenticates the generation that a refresh token carries.
+    pub generation: GenerationKey,
 }
 
 impl TenantSecrets {
@@ -94,6 +97,7 @@ impl TenantSecrets {
             opaque: SealingKey::derive(root, "keywright opaque access token"),
             flow: SealingKey::derive(root, "keywright interaction"),
             csrf: hkdf_sha256(root, "keywright csrf"),
+            generation: GenerationKey::from_bytes(hkdf_sha256(root, "keywright generation")),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use keywright_jose::sha256_of;
-use keywright_protocol::audit::{AuditEvent, Record};
+use keywright_protocol::audit::{AuditEvent, EventType, Record};
 use keywright_protocol::id::{RequestId, TenantId};
 use keywright_protocol::time::Timestamp;
 use keywright_protocol::wire::json;
@@ -10,6 +10,7 @@ use keywright_protocol::wire::response::Receipt;
 use serde::{Deserialize, Serialize};
 
 use crate::StoreFault;
+use crate::epoch::SEQUENCE_GAP;
 
 /// The verbs of the audit log.
 #[async_trait]
@@ -54,7 +55,7 @@ pub enum Recorded {
 /// An event in its place in the chain.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct StoredEvent {
-    /// Its place in the tenant's log, from 1 without gaps.
+    /// Its place in the tenant's log, from 1 without gaps but those that epochs leave.
     pub seq: u64,
     /// The event as JSON, byte for byte as it was hashed.
     pub body: String,
@@ -92,6 +93,41 @@ pub(crate) fn event_body(event: &AuditEvent) -> Result<String, StoreFault> {
 pub fn chain_hash(tenant: &TenantId, seq: u64, prev_hash: &[u8; 32], body: &str) -> [u8; 32] {
     let name = tenant.as_str().as_bytes();
     sha256_of(&[name, &[0], &seq.to_be_bytes(), prev_hash, body.as_bytes()])
+}
+
+/// Whether an event is what follows the last one in a tenant's log, the beginning being 0 and zeros.
+///
+/// # Errors
+/// What shows that it is not.
+pub fn check_link(
+    tenant: &TenantId,
+    last: (u64, [u8; 32]),
+    event: &StoredEvent,
+) -> Result<(), &'static str> {
+    let (place, prev) = last;
+    let skipped = event.seq == place + SEQUENCE_GAP && begins_epoch(&event.body);
+    if event.seq != place + 1 && !skipped {
+        return Err("an event is missing");
+    }
+    if event.prev_hash != prev {
+        return Err("the event does not follow the one before");
+    }
+    if event.hash != chain_hash(tenant, event.seq, &prev, &event.body) {
+        return Err("the event is not as it was written");
+    }
+    Ok(())
+}
+
+/// The place of the event that follows a place.
+pub(crate) fn place_after(place: u64, body: &str) -> u64 {
+    // Parsed only where it may matter: a chain is made longer many events at a time.
+    let epoch = body.contains("epoch.raised") && begins_epoch(body);
+    place + if epoch { SEQUENCE_GAP } else { 1 }
+}
+
+fn begins_epoch(body: &str) -> bool {
+    let event = serde_json::from_str::<AuditEvent>(body);
+    event.is_ok_and(|event| event.event_type == EventType::EpochRaised)
 }
 
 /// A request that was refused: what `explain` shows.

@@ -53,6 +53,8 @@ pub struct ChangeEntry {
 pub enum Changed {
     /// A client, or its absence.
     Client(ClientId),
+    /// All of every tenant: the store went back in time.
+    Everything,
     /// The keys of a tenant.
     Keys,
     /// The resources of a tenant.

@@ -23,7 +23,9 @@ pub mod code;
 mod commit;
 #[cfg(test)]
 mod contract;
+pub mod copy;
 mod ending;
+pub mod epoch;
 pub mod grant;
 pub mod job;
 pub mod key;
@@ -32,6 +34,7 @@ pub mod postgres;
 pub mod refresh;
 pub mod resource;
 pub mod revocation;
+pub mod schema;
 pub mod session;
 pub mod sqlite;
 pub mod tenant;
@@ -52,6 +55,8 @@ pub trait Store:
     + change::ChangeStore
     + client::ClientStore
     + code::CodeStore
+    + copy::CopyStore
+    + epoch::EpochStore
     + grant::GrantStore
     + job::JobStore
     + key::KeyStore
@@ -72,6 +77,8 @@ impl<T> Store for T where
         + change::ChangeStore
         + client::ClientStore
         + code::CodeStore
+        + copy::CopyStore
+        + epoch::EpochStore
         + grant::GrantStore
         + job::JobStore
         + key::KeyStore

@@ -61,21 +61,33 @@ pub struct Rotation {
 /// What the use of a refresh token does.
 #[derive(Clone, Debug)]
 pub enum RotationStep {
-    /// The presented token is the current one: its child takes its place.
-    Advance {
-        /// The hash of the child.
-        child: RefreshHash,
-        /// The child under the presented token's own key.
-        sealed_child: Vec<u8>,
-        /// The new idle end; never beyond the absolute one.
-        idle_expires_at: Timestamp,
+    /// The store went back in time since the row was written, and the presented token is of a later
+    /// generation than the row: its child becomes the current one.
+    Adopt {
+        /// The presented token's generation.
+        generation: u64,
+        /// What takes its place.
+        child: Child,
     },
+    /// The presented token is the current one: its child takes its place.
+    Advance(Child),
     /// The presented token is the parent of the current one, used within this time: nothing
     /// changes, the same child is handed out again.
     Retry {
         /// How long after the rotation.
         within: Duration,
     },
+}
+
+/// The token that takes the place of a used one.
+#[derive(Clone, Debug)]
+pub struct Child {
+    /// Its hash.
+    pub hash: RefreshHash,
+    /// Its secret under the used token's own key.
+    pub sealed: Vec<u8>,
+    /// The new idle end; never beyond the absolute one.
+    pub idle_expires_at: Timestamp,
 }
 
 /// How the use of a refresh token ends.

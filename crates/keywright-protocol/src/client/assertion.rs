@@ -91,8 +91,10 @@ fn check_claims(
     if Timestamp::from_unix_s(exp) > soon.plus(ASSERTION_LIFETIME_MAX) {
         return Err("exp lies too far ahead");
     }
-    for name in ["iat", "nbf"] {
+    let mut made_at = None;
+    for name in ["nbf", "iat"] {
         let time = claims.time(name).map_err(|_| "iat or nbf is malformed")?;
+        made_at = time.or(made_at);
         if time.is_some_and(|t| Timestamp::from_unix_s(t) > soon) {
             return Err("iat or nbf lies ahead");
         }
@@ -100,5 +102,9 @@ fn check_claims(
     let jti = claims.required_str("jti").map_err(|_| "jti is missing")?;
     // The issuer is part of it: tenants share a store, and may share a client's name.
     let parts = [issuer, client.id.as_str(), jti];
-    Ok(OneTime::new("assertion", &parts, Timestamp::from_unix_s(exp)))
+    let once = OneTime::new("assertion", &parts, Timestamp::from_unix_s(exp));
+    Ok(match made_at {
+        Some(s) => once.made_at(Timestamp::from_unix_s(s)),
+        None => once,
+    })
 }

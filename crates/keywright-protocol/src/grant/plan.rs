@@ -55,6 +55,13 @@ pub enum Survival {
 /// What becomes of refresh tokens.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum RefreshPlan {
+    /// The store went back in time behind the presented token: the family goes on from it.
+    Adopt {
+        /// Which family.
+        family: FamilyId,
+        /// The presented token's generation.
+        generation: u64,
+    },
     /// The next token of a family replaces the presented one.
     Advance(FamilyId),
     /// None is issued.
@@ -69,7 +76,9 @@ impl RefreshPlan {
     /// The family, where it exists already.
     pub const fn family(&self) -> Option<&FamilyId> {
         match self {
-            Self::Advance(family) | Self::Retry(family) => Some(family),
+            Self::Adopt { family, .. } | Self::Advance(family) | Self::Retry(family) => {
+                Some(family)
+            }
             Self::None | Self::Start(_) => None,
         }
     }

@@ -3,6 +3,10 @@
 //! The row knows the hash of the current token and of its parent. Presenting the current one
 //! advances the family. Presenting the parent within the retry window, while nobody has used the
 //! child, hands out the same child again: the answer was lost. Anything else is reuse.
+//!
+//! A store that was restored, or that failed over to a copy that lagged, holds rows that may be
+//! older than what clients hold. Such a row accepts, once, a token that proves to be of a later
+//! generation, and goes on from it. docs/decisions/0010-epoch.md has the reasoning.
 
 use std::time::Duration;
 
@@ -16,7 +20,7 @@ use crate::resource::{ResourceCatalog, ResourceIndicator};
 use crate::scope::ScopeSet;
 use crate::session::Authentication;
 use crate::time::Timestamp;
-use crate::token::RefreshHash;
+use crate::token::{GenerationKey, RefreshHash, RefreshToken};
 
 /// A refresh family as it is stored.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -41,6 +45,8 @@ pub struct StoredFamily {
     pub absolute_expires_at: Timestamp,
     /// Whether it was revoked.
     pub revoked: bool,
+    /// Whether the store went back in time since the row was written: it may have been used since.
+    pub restored: bool,
 }
 
 /// What a family was born with: rotation changes none of it.
@@ -71,14 +77,30 @@ pub struct FamilyOrigin {
 pub struct Refresh<'a> {
     /// The authenticated client.
     pub client: &'a Client,
-    /// The hash of the presented token.
-    pub presented: RefreshHash,
+    /// The presented token.
+    pub presented: Presented,
     /// A part of the granted scope.
     pub scope: Option<&'a ScopeSet>,
     /// A part of the granted resources.
     pub resources: &'a [ResourceIndicator],
     /// How long the answer may be asked for again.
     pub retry: Duration,
+}
+
+/// What is known of a presented refresh token.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Presented {
+    /// Its hash.
+    pub hash: RefreshHash,
+    /// Its generation, where the token proves one.
+    pub generation: Option<u64>,
+}
+
+impl Presented {
+    /// What a token says of itself.
+    pub fn of(token: &RefreshToken, key: &GenerationKey) -> Self {
+        Self { hash: token.hash(), generation: token.proven_generation(key) }
+    }
 }
 
 /// Judges the use of a refresh token.
@@ -138,19 +160,25 @@ pub fn decide(
 /// The state machine: what a presented token does to a live family.
 pub fn transition(
     family: &StoredFamily,
-    presented: RefreshHash,
+    presented: Presented,
     retry: Duration,
     now: Timestamp,
 ) -> Result<RefreshPlan, GrantError> {
-    if presented == family.current {
+    if presented.hash == family.current {
         return Ok(RefreshPlan::Advance(family.id.clone()));
     }
-    let is_parent = family.parent == Some(presented);
+    let is_parent = family.parent == Some(presented.hash);
     // The child is unused as long as it is the current one, which it is: nothing came after it.
     if is_parent && now < family.rotated_at.plus(retry) {
         return Ok(RefreshPlan::Retry(family.id.clone()));
     }
-    Err(GrantError::RefreshReused)
+    // Only this server makes a later generation, so the row is what lags, not the client. Writing
+    // it ends that state: whatever else is presented then is reuse again.
+    let later = presented.generation.filter(|generation| *generation > family.generation);
+    match later.filter(|_| family.restored) {
+        Some(generation) => Ok(RefreshPlan::Adopt { family: family.id.clone(), generation }),
+        None => Err(GrantError::RefreshReused),
+    }
 }
 
 #[cfg(test)]
@@ -161,6 +189,10 @@ mod tests {
     use crate::fixture::{at, catalog, client, family, refresh_token, scopes, web_client};
 
     const RETRY: Duration = Duration::from_secs(10);
+
+    fn presented(generation: u8) -> Presented {
+        Presented { hash: refresh_token(generation).hash(), generation: Some(generation.into()) }
+    }
 
     fn judge(
         change: impl Fn(&mut StoredFamily),
@@ -173,7 +205,7 @@ mod tests {
         let (client, scope) = (web_client(), scope.map(scopes));
         let request = Refresh {
             client: &client,
-            presented: refresh_token(generation).hash(),
+            presented: presented(generation),
             scope: scope.as_ref(),
             resources: &[],
             retry: RETRY,
@@ -215,13 +247,52 @@ mod tests {
         );
         let request = Refresh {
             client: &other,
-            presented: refresh_token(9).hash(),
+            presented: presented(9),
             scope: None,
             resources: &[],
             retry: RETRY,
         };
         let verdict = decide(&family(), request, &catalog(), at(300));
         assert_eq!(verdict.err(), Some(GrantError::RefreshOfAnotherClient));
+    }
+
+    #[test]
+    fn a_restored_row_follows_only_a_proven_later_token() {
+        let id = family().id;
+        let advance = Ok(RefreshPlan::Advance(id.clone()));
+        let adopt = |generation| Ok(RefreshPlan::Adopt { family: id.clone(), generation });
+        let retry = Ok(RefreshPlan::Retry(id.clone()));
+        let reused = Err(GrantError::RefreshReused);
+        let restored: fn(&mut StoredFamily) = |f| f.restored = true;
+        let forked: fn(&mut StoredFamily) = |f| {
+            f.restored = true;
+            f.generation = 5;
+        };
+        let revoked: fn(&mut StoredFamily) = |f| {
+            f.restored = true;
+            f.revoked = true;
+        };
+        let same: fn(&mut StoredFamily) = |_| {};
+        for (name, change, generation, now_s, want) in [
+            ("the row's own token", restored, 1, 300, advance.clone()),
+            ("the next one", restored, 2, 300, adopt(2)),
+            ("one much later", restored, 9, 300, adopt(9)),
+            ("the parent, in time", restored, 0, 209, retry),
+            ("the parent, too late", restored, 0, 210, reused.clone()),
+            ("of the row's generation, but another", forked, 5, 300, reused.clone()),
+            ("earlier than the row", forked, 4, 300, reused.clone()),
+            ("of a revoked family", revoked, 2, 300, Err(GrantError::RefreshRevoked)),
+            ("no restore: the row is the truth", same, 2, 300, reused.clone()),
+            ("no restore: its own token", same, 1, 300, advance),
+        ] {
+            let got = judge(change, generation, None, now_s).map(|plan| plan.refresh);
+            assert_eq!(got, want, "{name}");
+        }
+        let mut family = family();
+        family.restored = true;
+        let unproven = Presented { generation: None, ..presented(2) };
+        assert_eq!(transition(&family, unproven, RETRY, at(300)), reused, "no proof");
+        assert_eq!(transition(&family, presented(2), RETRY, at(300)), adopt(2));
     }
 
     /// A family as the commit would change it.
@@ -232,11 +303,13 @@ mod tests {
 
     impl Model {
         fn present(&mut self, generation: u8, now: Timestamp) -> Result<u8, GrantError> {
-            let presented = refresh_token(generation).hash();
-            match transition(&self.family, presented, RETRY, now) {
-                Ok(RefreshPlan::Advance(_)) => {
-                    self.minted += 1;
-                    self.family.parent = Some(presented);
+            let shown = presented(generation);
+            match transition(&self.family, shown, RETRY, now) {
+                Ok(RefreshPlan::Advance(_) | RefreshPlan::Adopt { .. }) => {
+                    self.minted = generation + 1;
+                    self.family.parent = Some(shown.hash);
+                    self.family.generation = self.minted.into();
+                    self.family.restored = false;
                     self.family.current = refresh_token(self.minted).hash();
                     self.family.rotated_at = now;
                     Ok(self.minted)
@@ -272,6 +345,31 @@ mod tests {
                     }
                 }
                 prop_assert_eq!(model.family.current, refresh_token(model.minted).hash());
+            }
+        }
+
+        /// However far the row fell behind: of the tokens that are out there, one is accepted,
+        /// and the next that is not its child ends the family.
+        #[test]
+        fn after_a_restore_one_leaf_is_live(
+            ahead in 0_u8..6, first in 0_u8..8, second in 0_u8..8, pause in 100_i64..200,
+        ) {
+            let newest = 1 + ahead;
+            let mut model = Model { family: family(), minted: 1 };
+            model.family.restored = true;
+            let (first, second) = (first.min(newest), second.min(newest));
+            let now = 200 + pause;
+            let got = model.present(first, at(now));
+            if first < 1 {
+                prop_assert_eq!(got, Err(GrantError::RefreshReused));
+                return Ok(());
+            }
+            prop_assert_eq!(got, Ok(first + 1));
+            let got = model.present(second, at(now + 60));
+            // The fixture's tokens of one generation are the same token: skip the honest child.
+            if second != first + 1 {
+                prop_assert_eq!(got, Err(GrantError::RefreshReused), "a second leaf");
+                prop_assert!(model.family.revoked);
             }
         }
     }

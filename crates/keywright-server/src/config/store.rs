@@ -1,5 +1,6 @@
 //! `[store]`: where everything is kept.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use keywright_store::postgres::Address;
@@ -42,6 +43,44 @@ pub(super) static SECTION: Section = Section {
     }],
     reserved: &[],
 };
+
+impl StoreUrl {
+    /// Reads `sqlite:FILE` and the like; a relative file is in `base`.
+    ///
+    /// # Errors
+    /// What is wrong with it, and what to write instead.
+    pub fn parse(raw: &str, base: &Path) -> Result<Self, String> {
+        parse_url(raw, base).map_err(|error| error.to_string())
+    }
+
+    /// Whether there may be a store; one that is elsewhere is only known when it is asked.
+    pub fn may_exist(&self) -> bool {
+        match self {
+            Self::Memory => false,
+            Self::Postgres(_) => true,
+            Self::Sqlite(path) => path.exists(),
+        }
+    }
+
+    /// Which kind of store.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Postgres(_) => "postgres",
+            Self::Sqlite(_) => "sqlite",
+        }
+    }
+}
+
+impl fmt::Display for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory => f.write_str("memory:"),
+            Self::Postgres(address) => address.fmt(f),
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+        }
+    }
+}
 
 pub(super) fn read(document: &Document, base: &Path) -> Result<StoreConfig, ConfigError> {
     let url = document.given(&SECTION, "url").parsed(|raw| parse_url(raw, base))?;

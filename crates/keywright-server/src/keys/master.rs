@@ -2,6 +2,7 @@
 
 use keywright_jose::{Algorithm, SealingKey, SigningKey, base64url_encode, sha256};
 use keywright_protocol::id::TenantId;
+use keywright_protocol::secret::Secret;
 use keywright_store::SharedStore;
 
 use crate::environment::{Environment, random};
@@ -14,6 +15,7 @@ const FINGERPRINT: &str = "master-fingerprint";
 #[derive(Debug)]
 pub struct MasterKey {
     sealing: SealingKey,
+    dump: Secret<[u8; 32]>,
     fingerprint: String,
 }
 
@@ -23,7 +25,18 @@ impl MasterKey {
         let sealing = SealingKey::derive(secret, "keywright master key");
         let digest = sha256(&keywright_jose::hkdf_sha256(secret, "keywright master fingerprint"));
         let (short, _) = digest.split_at(6);
-        Self { sealing, fingerprint: base64url_encode(short) }
+        let dump = Secret::new(keywright_jose::hkdf_sha256(secret, "keywright dump"));
+        Self { sealing, dump, fingerprint: base64url_encode(short) }
+    }
+
+    /// What names it without telling it.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// The key that authenticates dumps.
+    pub const fn dump_key(&self) -> &Secret<[u8; 32]> {
+        &self.dump
     }
 
     /// Makes sure that the store was sealed with this key, or is new.
@@ -32,6 +45,18 @@ impl MasterKey {
     /// Says which key the store wants and which it was given: nothing is changed.
     pub async fn verify(&self, store: &SharedStore, source: &str) -> Result<(), ServerFault> {
         let kept = store.keep_secret(FINGERPRINT, self.fingerprint.clone().into_bytes()).await?;
+        self.compare(&kept, source)
+    }
+
+    /// The same without making a new store this key's.
+    pub async fn check(&self, store: &SharedStore, source: &str) -> Result<(), ServerFault> {
+        match store.load_secret(FINGERPRINT).await? {
+            Some(kept) => self.compare(&kept, source),
+            None => Ok(()),
+        }
+    }
+
+    fn compare(&self, kept: &[u8], source: &str) -> Result<(), ServerFault> {
         if kept == self.fingerprint.as_bytes() {
             return Ok(());
         }
@@ -39,7 +64,7 @@ impl MasterKey {
             "the master key in {source} (fingerprint {}) is not the one that this store was \
              encrypted with (fingerprint {}); put the right one back",
             self.fingerprint,
-            String::from_utf8_lossy(&kept)
+            String::from_utf8_lossy(kept)
         )))
     }
 

@@ -35,7 +35,7 @@ use keywright_protocol::user::{User, Username};
 use keywright_store::SharedStore;
 use keywright_store::code::{Issue, IssueCode, Redeem, RedeemCode};
 use keywright_store::postgres::{Address, PostgresStore};
-use keywright_store::refresh::{NewFamily, Rotate, Rotation, RotationStep};
+use keywright_store::refresh::{Child, NewFamily, Rotate, Rotation, RotationStep};
 use keywright_store::session::SignIn;
 use keywright_store::sqlite::SqliteStore;
 use keywright_store::user::NewUser;
@@ -363,11 +363,11 @@ impl Shop {
             family: family_id(family),
             client: self.client.clone(),
             presented: token(family, generation - 1),
-            step: RotationStep::Advance {
-                child: token(family, generation),
-                sealed_child: vec![7; 76],
+            step: RotationStep::Advance(Child {
+                hash: token(family, generation),
+                sealed: vec![7; 76],
                 idle_expires_at: START.plus(MONTH),
-            },
+            }),
             record: self.record(turn),
         })
     }

@@ -6,7 +6,7 @@ use keywright_protocol::time::Timestamp;
 
 use super::fixture::{World, at_s, event, id_bytes};
 use crate::SharedStore;
-use crate::audit::{REFUSALS_MAX, Recorded, RefusedRequest, StoredEvent, chain_hash};
+use crate::audit::{REFUSALS_MAX, Recorded, RefusedRequest, StoredEvent, check_link};
 use crate::client::Create;
 
 pub(crate) async fn whole_log(store: &SharedStore, tenant: &TenantId) -> Vec<StoredEvent> {
@@ -22,11 +22,10 @@ pub(crate) async fn whole_log(store: &SharedStore, tenant: &TenantId) -> Vec<Sto
 }
 
 pub(crate) fn verify(tenant: &TenantId, log: &[StoredEvent]) {
-    let mut prev = [0; 32];
-    for (stored, seq) in log.iter().zip(1..) {
-        assert_eq!((stored.seq, stored.prev_hash), (seq, prev));
-        assert_eq!(stored.hash, chain_hash(tenant, seq, &prev, &stored.body));
-        prev = stored.hash;
+    let mut last = (0, [0; 32]);
+    for stored in log {
+        assert_eq!(check_link(tenant, last, stored), Ok(()), "{}", stored.seq);
+        last = (stored.seq, stored.hash);
     }
 }
 

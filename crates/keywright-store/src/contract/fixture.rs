@@ -22,7 +22,7 @@ use keywright_protocol::user::{User, Username};
 use crate::SharedStore;
 use crate::client::{Create, Update};
 use crate::code::{Issue, IssueCode, Redeem, RedeemCode};
-use crate::refresh::{NewFamily, Rotate, Rotation, RotationStep};
+use crate::refresh::{Child, NewFamily, Rotate, Rotation, RotationStep};
 use crate::revocation::{Revoke, Revoked};
 use crate::session::{SignIn, SignedIn};
 use crate::user::NewUser;
@@ -320,13 +320,25 @@ impl World {
             family: self.family_id(seed),
             client: self.client.clone(),
             presented: token(seed, generation),
-            step: RotationStep::Advance {
-                child: token(seed, generation + 1),
-                sealed_child: vec![u8::try_from(generation).unwrap(); 48],
-                idle_expires_at: now.plus(Duration::from_hours(24)),
-            },
+            step: RotationStep::Advance(Self::child(seed, generation + 1, now)),
             record: self.event(now),
         }
+    }
+
+    /// A family's `generation`th token as it takes its parent's place.
+    pub(crate) fn child(seed: u32, generation: u32, now: Timestamp) -> Child {
+        Child {
+            hash: token(seed, generation),
+            sealed: vec![u8::try_from(generation - 1).unwrap(); 48],
+            idle_expires_at: now.plus(Duration::from_hours(24)),
+        }
+    }
+
+    /// The use of a token that is later than the row knows.
+    pub(crate) fn adoption(&self, seed: u32, generation: u32, now: Timestamp) -> Rotation {
+        let child = Self::child(seed, generation + 1, now);
+        let step = RotationStep::Adopt { generation: generation.into(), child };
+        Rotation { step, ..self.rotation(seed, generation, now) }
     }
 
     /// The same token presented again, as after a lost answer.

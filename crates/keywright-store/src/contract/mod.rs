@@ -2,6 +2,8 @@
 
 pub(crate) mod audit;
 mod code;
+mod copy;
+mod epoch;
 pub(crate) mod fixture;
 mod job;
 mod race;
@@ -72,6 +74,15 @@ contract! {
         a_revoked_grant_is_not_brought_back,
         a_code_needs_a_live_session,
     }
+    epoch {
+        an_epoch_burns_codes_and_spares_sessions,
+        an_epoch_revokes_access_tokens_alone,
+        an_epoch_leaves_gaps_that_followers_see,
+        an_epoch_refuses_older_one_time_values,
+        a_restored_family_goes_on_from_a_later_token,
+        a_restored_family_goes_on_from_its_own_token,
+        fifty_adoptions_one_winner,
+    }
     job {
         a_sweep_bounds_the_tables,
         a_sweep_keeps_what_matters,
@@ -131,4 +142,55 @@ contract! {
         a_password_ends_the_other_sessions,
         a_password_ends_what_was_born_in_forgotten_sessions,
     }
+}
+
+/// From one store to another.
+macro_rules! copies {
+    ($($case:ident,)*) => {
+        mod sqlite_to_sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $case() {
+                let folder = tempfile::tempdir().unwrap();
+                let (from, to) = (super::file(&folder, "from"), super::file(&folder, "to"));
+                crate::contract::copy::$case(from, to).await;
+            })*
+        }
+
+        mod sqlite_to_postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $case() {
+                let folder = tempfile::tempdir().unwrap();
+                let (from, to) = (super::file(&folder, "from"), super::database().await);
+                crate::contract::copy::$case(from, to).await;
+            })*
+        }
+
+        mod postgres_to_sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $case() {
+                let folder = tempfile::tempdir().unwrap();
+                let (from, to) = (super::database().await, super::file(&folder, "to"));
+                crate::contract::copy::$case(from, to).await;
+            })*
+        }
+    };
+}
+
+fn file(folder: &tempfile::TempDir, name: &str) -> crate::SharedStore {
+    let store = crate::sqlite::SqliteStore::open(&folder.path().join(name)).unwrap();
+    std::sync::Arc::new(store)
+}
+
+async fn database() -> crate::SharedStore {
+    let schema = crate::postgres::tests::empty_schema().await;
+    std::sync::Arc::new(crate::postgres::tests::open(&schema).await)
+}
+
+copies! {
+    a_copy_goes_on_where_the_original_was,
+    an_interrupted_copy_goes_on,
+    what_changed_behind_a_copy_is_copied_anew,
+    a_dump_brings_a_store_back,
+    a_dump_that_was_changed_is_refused,
+    what_belongs_to_nobody_stays_behind,
 }

@@ -60,8 +60,8 @@ pub(super) async fn fifty_rotations_one_winner(store: SharedStore) {
     let outcomes = race(|racer| {
         let world = world.clone();
         let mut rotation = world.rotation(1, 0, at_s(2));
-        if let RotationStep::Advance { child, .. } = &mut rotation.step {
-            *child = token(900 + racer, 7);
+        if let RotationStep::Advance(child) = &mut rotation.step {
+            child.hash = token(900 + racer, 7);
         }
         async move { (racer, world.rotate(rotation).await) }
     });

@@ -100,8 +100,8 @@ pub(super) async fn idle_never_outlives_absolute(store: SharedStore) {
     let world = World::new(store).await;
     let id = world.family(1, at_s(0)).await;
     let mut rotation = world.rotation(1, 0, at_s(2));
-    if let RotationStep::Advance { idle_expires_at, .. } = &mut rotation.step {
-        *idle_expires_at = at_s(1_000_000);
+    if let RotationStep::Advance(child) = &mut rotation.step {
+        child.idle_expires_at = at_s(1_000_000);
     }
     assert!(matches!(world.rotate(rotation).await, Rotate::Committed(_)));
     let family = world.load(&id).await.unwrap();

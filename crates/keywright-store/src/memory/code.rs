@@ -174,6 +174,7 @@ fn begin(new: NewFamily) -> StoredFamily {
         idle_expires_at: new.idle_expires_at.min(new.absolute_expires_at),
         absolute_expires_at: new.absolute_expires_at,
         revoked: false,
+        restored: false,
         origin: new.origin,
     }
 }

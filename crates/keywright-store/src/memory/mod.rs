@@ -7,6 +7,8 @@ mod audit;
 mod change;
 mod client;
 mod code;
+mod copy;
+mod epoch;
 mod grant;
 mod job;
 mod key;
@@ -38,6 +40,7 @@ use crate::attempt::{Attempt, Undo, judged};
 use crate::audit::{RefusedRequest, StoredEvent};
 use crate::change::{ChangeEntry, Changed, LogHeads, NodeReport};
 use crate::ending::{Ending, HeldFamily, Holdings};
+use crate::epoch::Epoch;
 use crate::key::StoredKey;
 use crate::session::SessionEnd;
 use crate::{Listed, Page, StoreFault, first_tenant};
@@ -65,6 +68,7 @@ struct State {
     changes: Vec<(Timestamp, ChangeEntry)>,
     revocations: Vec<RevocationEntry>,
     heads: LogHeads,
+    epoch: Epoch,
     nodes: BTreeMap<String, NodeReport>,
     leases: BTreeMap<String, (String, Timestamp)>,
 }
@@ -115,6 +119,7 @@ impl MemoryStore {
             changes: Vec::new(),
             revocations: Vec::new(),
             heads: LogHeads::default(),
+            epoch: Epoch::default(),
             nodes: BTreeMap::new(),
             leases: BTreeMap::new(),
         }))
@@ -152,7 +157,8 @@ impl State {
     fn refuse_used<O>(&self, record: &Record, refusal: Undo<O>) -> Attempt<(), O> {
         let Some(once) = &record.once else { return Ok(()) };
         let used = self.used.get(&once.key).is_some_and(|expires_at| *expires_at > record.now);
-        if used { Err(refusal) } else { Ok(()) }
+        let forgotten = once.usable_from <= self.epoch.raised_at;
+        if used || forgotten { Err(refusal) } else { Ok(()) }
     }
 
     /// Spends what must be used once and appends the events: the last step that can fail.

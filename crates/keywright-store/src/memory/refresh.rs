@@ -56,21 +56,28 @@ fn fits(family: &StoredFamily, rotation: &Rotation) -> bool {
     let now = rotation.record.now;
     let alive = !family.revoked && family.idle_expires_at > now && family.absolute_expires_at > now;
     alive
-        && match rotation.step {
-            RotationStep::Advance { .. } => family.current == rotation.presented,
+        && match &rotation.step {
+            RotationStep::Adopt { generation, .. } => {
+                family.restored && family.generation < *generation
+            }
+            RotationStep::Advance(_) => family.current == rotation.presented,
             RotationStep::Retry { within } => {
-                family.parent == Some(rotation.presented) && now < family.rotated_at.plus(within)
+                family.parent == Some(rotation.presented) && now < family.rotated_at.plus(*within)
             }
         }
 }
 
 fn advance(family: &mut StoredFamily, rotation: Rotation) {
-    if let RotationStep::Advance { child, sealed_child, idle_expires_at } = rotation.step {
-        family.parent = Some(rotation.presented);
-        family.current = child;
-        family.sealed_child = Some(sealed_child);
-        family.generation += 1;
-        family.rotated_at = rotation.record.now;
-        family.idle_expires_at = idle_expires_at.min(family.absolute_expires_at);
-    }
+    let (child, generation) = match rotation.step {
+        RotationStep::Adopt { generation, child } => (child, generation),
+        RotationStep::Advance(child) => (child, family.generation),
+        RotationStep::Retry { .. } => return,
+    };
+    family.parent = Some(rotation.presented);
+    family.current = child.hash;
+    family.sealed_child = Some(child.sealed);
+    family.generation = generation + 1;
+    family.restored = false;
+    family.rotated_at = rotation.record.now;
+    family.idle_expires_at = child.idle_expires_at.min(family.absolute_expires_at);
 }

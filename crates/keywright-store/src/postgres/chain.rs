@@ -17,7 +17,7 @@ use super::connection::Connection;
 use super::pool::Lane;
 use super::{Shared, VERB_MAX, no_answer, roll_back};
 use crate::StoreFault;
-use crate::audit::StoredEvent;
+use crate::audit::{StoredEvent, place_after};
 
 /// How often waiting events are chained if nobody wants to read them.
 const PERIOD: Duration = Duration::from_millis(250);
@@ -104,7 +104,8 @@ async fn lengthen_one(db: &Connection, tenant: &TenantId, held: Held) -> Result<
     let (mut seqs, mut prev_hashes) = (Vec::new(), Vec::new());
     let (mut hashes, mut bodies) = (Vec::new(), Vec::new());
     for row in &waiting {
-        let stored = StoredEvent::of_body(tenant, last.0 + 1, last.1, row.text(2)?);
+        let body = row.text(2)?;
+        let stored = StoredEvent::of_body(tenant, place_after(last.0, &body), last.1, body);
         last = (stored.seq, stored.hash);
         ids.push(row.value::<i64>(0)?);
         requests.push(row.value::<Option<&[u8]>>(1)?);

@@ -85,6 +85,7 @@ impl ChangeStore for PostgresStore {
 fn read_change(row: &Row) -> Result<ChangeEntry, StoreFault> {
     let changed = match row.value(2)? {
         "client" => Changed::Client(ClientId::from_trusted(row.text(3)?)),
+        "everything" => Changed::Everything,
         "keys" => Changed::Keys,
         "resources" => Changed::Resources,
         "tenant" => Changed::Tenant,

@@ -61,7 +61,7 @@ pub(super) fn packed_after<I: Identifier>(after: Option<&str>) -> Option<Vec<u8>
     after.map(|text| pack_text(I::PREFIX, text))
 }
 
-fn pack_text(prefix: &str, text: &str) -> Vec<u8> {
+pub(super) fn pack_text(prefix: &str, text: &str) -> Vec<u8> {
     let random = text.strip_prefix(prefix).and_then(|rest| {
         let bytes = base64url_decode(rest).ok()?;
         // Two texts must never become the same bytes.
@@ -75,12 +75,16 @@ fn pack_text(prefix: &str, text: &str) -> Vec<u8> {
 }
 
 fn unpack<I: Identifier>(bytes: &[u8]) -> Result<I, StoreFault> {
+    unpack_text(I::PREFIX, bytes).map(I::read)
+}
+
+pub(super) fn unpack_text(prefix: &str, bytes: &[u8]) -> Result<String, StoreFault> {
     if bytes.len() == PACKED_BYTES {
-        return Ok(I::read(format!("{}{}", I::PREFIX, base64url_encode(bytes))));
+        return Ok(format!("{prefix}{}", base64url_encode(bytes)));
     }
     let text = bytes.iter().position(|byte| *byte != 0).and_then(|start| bytes.get(start..));
     let text = std::str::from_utf8(text.unwrap_or_default());
-    Ok(I::read(text.map_err(|e| StoreFault::Corrupt(e.to_string()))?.to_owned()))
+    Ok(text.map_err(|e| StoreFault::Corrupt(e.to_string()))?.to_owned())
 }
 
 /// Reads columns as the values that were written.

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls, Row, Statement};
 
+use super::epoch;
 use super::fault::{Remedy, remedy};
 use super::pool::Place;
 use crate::StoreFault;
@@ -87,6 +88,7 @@ impl Connection {
         if connection.one("SELECT 1 WHERE pg_is_in_recovery()", &[]).await?.is_some() {
             return Err(StoreFault::Unavailable("a standby answers, no primary".to_owned()));
         }
+        epoch::follow_timeline(&connection).await?;
         Ok(connection)
     }
 

@@ -11,7 +11,7 @@ use super::Ending;
 use super::batch::{Outcome, Work};
 use super::column::{Columns as _, json};
 use super::connection::{Connection, Values};
-use super::refresh::{ADVANCE, BACKED, RETRY, Rotations, refusal};
+use super::refresh::{ADOPT, ADVANCE, BACKED, RETRY, Rotations, refusal};
 use super::transaction::{ADD_EVENTS, COMMIT_AND_NOTIFY, Events, LOG_REVOCATIONS, Mode, SPEND};
 use crate::StoreFault;
 use crate::audit::Recorded;
@@ -21,11 +21,13 @@ use crate::revocation::Revoked;
 /// What the batch asks.
 #[derive(Default)]
 struct Questions<'a> {
+    adoptions: Rotations<'a>,
     advances: Rotations<'a>,
     retries: Rotations<'a>,
     once_keys: Vec<&'a [u8]>,
     once_nows: Vec<i64>,
     once_ends: Vec<i64>,
+    once_beginnings: Vec<i64>,
 }
 
 /// What the server says.
@@ -76,7 +78,7 @@ pub(super) async fn write(
 /// Statements are prepared before they are sent in a row: preparing waits for an answer, and what
 /// comes after would overtake it.
 async fn prepare(db: &Connection) -> Result<(), StoreFault> {
-    for sql in [ADVANCE, RETRY, SPEND, BACKED, LOG_REVOCATIONS, ADD_EVENTS] {
+    for sql in [ADOPT, ADVANCE, RETRY, SPEND, BACKED, LOG_REVOCATIONS, ADD_EVENTS] {
         db.statement(sql).await?;
     }
     Ok(())
@@ -92,11 +94,13 @@ impl<'a> Questions<'a> {
                         questions.once_keys.push(&once.key);
                         questions.once_nows.push(record.now.as_millis());
                         questions.once_ends.push(once.expires_at.as_millis());
+                        questions.once_beginnings.push(once.usable_from.as_millis());
                     }
                 }
                 Work::Revoke(_) => {}
                 Work::Rotate(rotation) => match rotation.step {
-                    RotationStep::Advance { .. } => questions.advances.push(number, rotation),
+                    RotationStep::Adopt { .. } => questions.adoptions.push(number, rotation),
+                    RotationStep::Advance(_) => questions.advances.push(number, rotation),
                     RotationStep::Retry { .. } => questions.retries.push(number, rotation),
                 },
             }
@@ -108,12 +112,15 @@ impl<'a> Questions<'a> {
 /// Begins, and asks what counts.
 async fn decide(db: &Connection, questions: &Questions<'_>) -> Result<Answers, StoreFault> {
     prepare(db).await?;
-    let once: Values<'_> = &[&questions.once_keys, &questions.once_nows, &questions.once_ends];
+    let (keys, beginnings) = (&questions.once_keys, &questions.once_beginnings);
+    let once: Values<'_> = &[keys, &questions.once_nows, &questions.once_ends, beginnings];
     let (advances, retries) = (questions.advances.advance(), questions.retries.retry());
-    let (begun, spent, advanced, retried) = tokio::join!(
+    let adoptions = questions.adoptions.adopt();
+    let (begun, spent, adopted, advanced, retried) = tokio::join!(
         biased;
         db.batch(Mode::Together.begin()),
         ask(db, SPEND, once, questions.once_keys.len()),
+        ask(db, ADOPT, &adoptions, questions.adoptions.numbers.len()),
         ask(db, ADVANCE, &advances, questions.advances.numbers.len()),
         ask(db, RETRY, &retries, questions.retries.numbers.len()),
     );
@@ -122,7 +129,7 @@ async fn decide(db: &Connection, questions: &Questions<'_>) -> Result<Answers, S
     for row in spent? {
         answers.spent.insert(row.value(0)?);
     }
-    for row in advanced?.iter().chain(&retried?) {
+    for row in adopted?.iter().chain(&advanced?).chain(&retried?) {
         answers.used.insert(row.value(0)?);
     }
     Ok(answers)
@@ -182,7 +189,7 @@ struct Refused<'a>(Rotations<'a>);
 impl<'a> Refused<'a> {
     fn of(questions: &Questions<'a>, answers: &Answers) -> Self {
         let mut refused = Rotations::default();
-        for rotations in [&questions.advances, &questions.retries] {
+        for rotations in [&questions.adoptions, &questions.advances, &questions.retries] {
             refused.extend_with(rotations, |number| !answers.used.contains(&number));
         }
         Self(refused)

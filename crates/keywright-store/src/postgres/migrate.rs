@@ -9,8 +9,10 @@ use super::roll_back;
 use crate::StoreFault;
 
 /// What the schema is made of, in order; the version is the place, from 1.
-const MIGRATIONS: &[Migration] =
-    &[Migration { name: "first", sql: include_str!("migrations/0001_first.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { name: "first", sql: include_str!("migrations/0001_first.sql") },
+    Migration { name: "epoch", sql: include_str!("migrations/0002_epoch.sql") },
+];
 
 /// How often beginning is tried: several nodes may start on an empty database at once, and all but
 /// one of them find that a table was made under their hands.
@@ -54,7 +56,7 @@ async fn apply(db: &Connection, name: &str) -> Result<(), StoreFault> {
 }
 
 /// Refuses a schema that another program made, before anything in it is changed.
-async fn refuse_foreign(db: &Connection, name: &str) -> Result<(), StoreFault> {
+pub(super) async fn refuse_foreign(db: &Connection, name: &str) -> Result<(), StoreFault> {
     let sql = "SELECT current_schema(), current_setting('server_encoding'),
             (SELECT count(*) FROM information_schema.tables
              WHERE table_schema = current_schema()),
@@ -91,6 +93,26 @@ async fn begin(db: &Connection) -> Result<(), StoreFault> {
             made => return made,
         }
     }
+}
+
+/// The version of the database's schema, and the names of what it lacks.
+pub(super) async fn state(
+    db: &Connection,
+    name: &str,
+) -> Result<(usize, Vec<&'static str>), StoreFault> {
+    let pending = pending(db, name).await?;
+    let names = pending.iter().map(|(_, migration)| migration.name).collect();
+    Ok((MIGRATIONS.len() - pending.len(), names))
+}
+
+/// What the database lacks: version, name and statements.
+pub(super) async fn pending_steps(
+    db: &Connection,
+    name: &str,
+) -> Result<Vec<(usize, &'static str, &'static str)>, StoreFault> {
+    let pending = pending(db, name).await?;
+    let first = MIGRATIONS.len() - pending.len() + 1;
+    Ok((first..).zip(pending).map(|(version, (_, m))| (version, m.name, m.sql)).collect())
 }
 
 /// What the database lacks.

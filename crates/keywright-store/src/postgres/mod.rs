@@ -20,9 +20,12 @@ mod client;
 mod code;
 mod column;
 mod connection;
+mod copy;
+mod epoch;
 mod fault;
 mod grant;
 mod group;
+mod inspect;
 mod job;
 mod key;
 mod listen;
@@ -58,6 +61,7 @@ use pool::{Lane, Place, Pool};
 use transaction::{Mode, Transaction};
 
 pub use address::Address;
+pub use inspect::{inspect, rehearse};
 
 /// The longest that a verb may take once it has a connection: beyond the server's own limits, for
 /// a server that does not answer at all.

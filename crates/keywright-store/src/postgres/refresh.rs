@@ -20,10 +20,10 @@ use super::connection::Values;
 use super::transaction::{Mode, Transaction};
 use crate::StoreFault;
 use crate::attempt::{Attempt, Undo};
-use crate::refresh::{NewFamily, RefreshStore, Rotate, Rotation, RotationStep};
+use crate::refresh::{Child, NewFamily, RefreshStore, Rotate, Rotation, RotationStep};
 
 /// What a shape's `used_until` is ahead of its families' ends: so long nobody writes it again.
-const SHAPE_AHEAD_MS: i64 = 24 * 60 * 60 * 1000;
+pub(super) const SHAPE_AHEAD_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// Everybody on whom a family depends. The tenant and client are those of `i`.
 macro_rules! backed {
@@ -59,11 +59,27 @@ macro_rules! usable {
 pub(super) const ADVANCE: &str = concat!(
     "UPDATE family f SET parent = f.current, current = i.child, sealed_child = i.sealed_child,
         generation = f.generation + 1, rotated_at = i.now,
-        idle_expires_at = least(i.idle_expires_at, f.absolute_expires_at)
+        idle_expires_at = least(i.idle_expires_at, f.absolute_expires_at),
+        epoch = (SELECT number FROM epoch)
      FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bytea[], $5::bigint[], $6::bytea[],
             $7::bytea[], $8::bytea[], $9::bigint[])
         AS i (n, tenant, client, family, now, presented, child, sealed_child, idle_expires_at)
      WHERE f.current = i.presented AND ",
+    usable!(),
+    " RETURNING i.n"
+);
+
+/// The same for tokens that are of a later generation than rows of an earlier epoch.
+pub(super) const ADOPT: &str = concat!(
+    "UPDATE family f SET parent = i.presented, current = i.child, sealed_child = i.sealed_child,
+        generation = i.generation + 1, rotated_at = i.now,
+        idle_expires_at = least(i.idle_expires_at, f.absolute_expires_at),
+        epoch = (SELECT number FROM epoch)
+     FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bytea[], $5::bigint[], $6::bytea[],
+            $7::bytea[], $8::bytea[], $9::bigint[], $10::bigint[])
+        AS i (n, tenant, client, family, now, presented, child, sealed_child, idle_expires_at,
+            generation)
+     WHERE f.generation < i.generation AND f.epoch < (SELECT number FROM epoch) AND ",
     usable!(),
     " RETURNING i.n"
 );
@@ -106,7 +122,8 @@ impl RefreshStore for PostgresStore {
     ) -> Result<Option<StoredFamily>, StoreFault> {
         let sql = "SELECT f.id, current, parent, sealed_child, generation, rotated_at,
                 idle_expires_at, absolute_expires_at, revoked,
-                c.id, f.sub, user_grant, session, offline, authenticated_at, created_at, h.body
+                c.id, f.sub, user_grant, session, offline, authenticated_at, created_at, h.body,
+                f.epoch < (SELECT number FROM epoch)
              FROM family f JOIN family_shape h ON h.key = f.shape
              JOIN client c ON c.key = h.client
              WHERE f.id = $1 AND c.tenant = $2";
@@ -134,7 +151,8 @@ async fn rotate(tx: &Transaction<'_>, rotation: &Rotation) -> Attempt<(), Rotate
     let mut batch = Rotations::default();
     batch.push(0, rotation);
     let (sql, values) = match rotation.step {
-        RotationStep::Advance { .. } => (ADVANCE, batch.advance()),
+        RotationStep::Adopt { .. } => (ADOPT, batch.adopt()),
+        RotationStep::Advance(_) => (ADVANCE, batch.advance()),
         RotationStep::Retry { .. } => (RETRY, batch.retry()),
     };
     if tx.one(sql, &values).await?.is_none() {
@@ -164,6 +182,8 @@ pub(super) struct Rotations<'a> {
     sealed_children: Vec<&'a [u8]>,
     /// The new idle end, or the moment after which the family must have been rotated.
     moments: Vec<i64>,
+    /// The presented tokens' own.
+    generations: Vec<i64>,
 }
 
 type Column<'a> = &'a (dyn tokio_postgres::types::ToSql + Sync);
@@ -177,15 +197,28 @@ impl<'a> Rotations<'a> {
         self.nows.push(rotation.record.now.as_millis());
         self.presented.push(rotation.presented.as_bytes());
         match &rotation.step {
-            RotationStep::Advance { child, sealed_child, idle_expires_at } => {
-                self.children.push(child.as_bytes());
-                self.sealed_children.push(sealed_child);
-                self.moments.push(idle_expires_at.as_millis());
+            RotationStep::Adopt { generation, child } => {
+                self.generations.push(generation.cast_signed());
+                self.push_child(child);
             }
+            RotationStep::Advance(child) => self.push_child(child),
             RotationStep::Retry { within } => {
                 self.moments.push(rotation.record.now.minus(*within).as_millis());
             }
         }
+    }
+
+    fn push_child(&mut self, child: &'a Child) {
+        self.children.push(child.hash.as_bytes());
+        self.sealed_children.push(&child.sealed);
+        self.moments.push(child.idle_expires_at.as_millis());
+    }
+
+    /// What `ADOPT` takes.
+    pub(super) fn adopt(&self) -> Vec<Column<'_>> {
+        let mut columns = self.advance();
+        columns.push(&self.generations);
+        columns
     }
 
     /// Adds those of `others` that are chosen, with what `BACKED` takes.
@@ -234,8 +267,9 @@ pub(super) async fn start_family(
     tx.run(
         "INSERT INTO family (id, shape, sub, user_grant, session, offline, created_at,
             authenticated_at, current, rotated_at, idle_expires_at, absolute_expires_at,
-            generation, revoked)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $7, least($10::bigint, $11), $11, 0, false)",
+            generation, revoked, epoch)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $7, least($10::bigint, $11), $11, 0, false,
+            (SELECT number FROM epoch))",
         &[
             &pack(&new.id),
             &shape,
@@ -320,6 +354,7 @@ fn read_family(row: &Row) -> Result<StoredFamily, StoreFault> {
         idle_expires_at: row.time(6)?,
         absolute_expires_at: row.time(7)?,
         revoked: row.value(8)?,
+        restored: row.value(17)?,
         origin: read_origin(row)?,
     })
 }

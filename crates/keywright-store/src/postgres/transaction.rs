@@ -54,7 +54,10 @@ pub(super) const ADD_EVENTS: &str = "INSERT INTO audit_outbox (tenant, request, 
 
 /// A one-time value that was used and is over may be used again.
 pub(super) const SPEND: &str = "INSERT INTO one_time (key, spent_at, expires_at)
-    SELECT * FROM unnest($1::bytea[], $2::bigint[], $3::bigint[])
+    SELECT i.key, i.spent_at, i.expires_at
+    FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[])
+        AS i (key, spent_at, expires_at, usable_from)
+    WHERE NOT EXISTS (SELECT 1 FROM epoch WHERE raised_at >= i.usable_from)
     ON CONFLICT (key) DO UPDATE
         SET spent_at = excluded.spent_at, expires_at = excluded.expires_at
         WHERE one_time.expires_at <= excluded.spent_at
@@ -147,8 +150,9 @@ impl<'a> Transaction<'a> {
     pub(super) async fn spend<O>(&self, record: &Record, refusal: Undo<O>) -> Attempt<(), O> {
         let Some(once) = &record.once else { return Ok(()) };
         let (keys, ends) = ([once.key.as_slice()], [once.expires_at.as_millis()]);
-        let nows = [record.now.as_millis()];
-        let values: Values<'_> = &[&keys.as_slice(), &nows.as_slice(), &ends.as_slice()];
+        let (nows, beginnings) = ([record.now.as_millis()], [once.usable_from.as_millis()]);
+        let (nows, beginnings) = (nows.as_slice(), beginnings.as_slice());
+        let values: Values<'_> = &[&keys.as_slice(), &nows, &ends.as_slice(), &beginnings];
         if self.run(SPEND, values).await? == 1 { Ok(()) } else { Err(refusal) }
     }
 
@@ -174,6 +178,7 @@ impl<'a> Transaction<'a> {
     ) -> Result<(), StoreFault> {
         let (kind, client) = match changed {
             Changed::Client(id) => ("client", Some(id.as_str())),
+            Changed::Everything => ("everything", None),
             Changed::Keys => ("keys", None),
             Changed::Resources => ("resources", None),
             Changed::Tenant => ("tenant", None),

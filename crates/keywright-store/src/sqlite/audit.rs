@@ -18,7 +18,11 @@ use crate::audit::{AuditStore, REFUSALS_MAX, Recorded, RefusedRequest, StoredEve
 pub(super) const OF_REQUEST: &str = "WITH RECURSIVE stretch (tenant, number, last) AS (
         SELECT id, 0, (SELECT max(seq) FROM audit WHERE tenant = id) >> 12 FROM tenant
         UNION ALL
-        SELECT tenant, number + 1, last FROM stretch WHERE number < last
+        SELECT tenant,
+            (SELECT min(seq) FROM audit a
+             WHERE a.tenant = stretch.tenant AND a.seq >= (number + 1) << 12) >> 12,
+            last
+        FROM stretch WHERE number < last
      )
      SELECT a.seq, a.body, a.prev_hash, a.hash FROM stretch s
      CROSS JOIN audit a INDEXED BY audit_of_request

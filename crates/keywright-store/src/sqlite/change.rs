@@ -71,6 +71,7 @@ fn read_change(row: &Row<'_>) -> rusqlite::Result<ChangeEntry> {
     let kind: String = row.get(2)?;
     let changed = match kind.as_str() {
         "client" => Changed::Client(ClientId::from_trusted(row.get::<_, String>(3)?)),
+        "everything" => Changed::Everything,
         "keys" => Changed::Keys,
         "resources" => Changed::Resources,
         "tenant" => Changed::Tenant,

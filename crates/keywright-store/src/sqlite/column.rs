@@ -116,7 +116,7 @@ impl<I: Identifier> ToSql for Packed<&I> {
 impl<I: Identifier> FromSql for Packed<I> {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         let text = match value {
-            ValueRef::Blob(bytes) => format!("{}{}", I::PREFIX, base64url_encode(bytes)),
+            ValueRef::Blob(bytes) => unpack(I::PREFIX, bytes),
             other => other.as_str()?.to_owned(),
         };
         Ok(Self(I::read(text)))
@@ -128,7 +128,11 @@ pub(super) fn packed_after<I: Identifier>(after: Option<&str>) -> Option<ToSqlOu
     after.map(|text| pack(I::PREFIX, text))
 }
 
-fn pack<'a>(prefix: &str, text: &'a str) -> ToSqlOutput<'a> {
+pub(super) fn unpack(prefix: &str, bytes: &[u8]) -> String {
+    format!("{prefix}{}", base64url_encode(bytes))
+}
+
+pub(super) fn pack<'a>(prefix: &str, text: &'a str) -> ToSqlOutput<'a> {
     let bytes = text.strip_prefix(prefix).and_then(|rest| {
         let bytes = base64url_decode(rest).ok()?;
         // Two texts must never become the same bytes.

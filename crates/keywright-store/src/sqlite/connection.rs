@@ -55,7 +55,7 @@ pub(super) fn checkpointer(path: &Path) -> Result<Connection, StoreFault> {
     Ok(db)
 }
 
-fn connect(path: &Path) -> Result<Connection, StoreFault> {
+pub(super) fn connect(path: &Path) -> Result<Connection, StoreFault> {
     let mut db = Connection::open(path)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     db.busy_handler(Some(try_again))?;
@@ -70,7 +70,7 @@ fn try_again(tries: i32) -> bool {
 }
 
 /// SQLite gives its log files the mode of the database.
-fn create_private(path: &Path) -> Result<(), StoreFault> {
+pub(super) fn create_private(path: &Path) -> Result<(), StoreFault> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]

@@ -9,16 +9,17 @@ use super::column::Statements as _;
 use crate::StoreFault;
 
 /// What the schema is made of, in order; the version is the place, from 1.
-const MIGRATIONS: &[Migration] = &[
+pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { name: "first", sql: include_str!("migrations/0001_first.sql") },
     Migration { name: "lease", sql: include_str!("migrations/0002_lease.sql") },
+    Migration { name: "epoch", sql: include_str!("migrations/0003_epoch.sql") },
 ];
 
 /// Marks the file as this program's: "Kywr".
 const APPLICATION_ID: i64 = 0x4b79_7772;
 
 #[derive(Clone, Copy)]
-struct Migration {
+pub(super) struct Migration {
     name: &'static str,
     sql: &'static str,
 }
@@ -48,7 +49,7 @@ pub(super) fn migrate(db: &mut Connection, path: &Path) -> Result<(), StoreFault
     migrate_to(db, path, MIGRATIONS)
 }
 
-fn migrate_to(db: &mut Connection, path: &Path, known: &[Migration]) -> Result<(), StoreFault> {
+pub(super) fn migrate_to(db: &mut Connection, path: &Path, known: &[Migration]) -> Result<(), StoreFault> {
     if pending(db, path, known)?.is_empty() {
         return Ok(());
     }
@@ -64,6 +65,26 @@ fn migrate_to(db: &mut Connection, path: &Path, known: &[Migration]) -> Result<(
     }
     transaction.commit()?;
     Ok(())
+}
+
+/// The version of the database's schema, and the names of what it lacks.
+pub(super) fn state(
+    db: &Connection,
+    path: &Path,
+) -> Result<(usize, Vec<&'static str>), StoreFault> {
+    let pending = pending(db, path, MIGRATIONS)?;
+    let names = pending.iter().map(|(_, migration)| migration.name).collect();
+    Ok((MIGRATIONS.len() - pending.len(), names))
+}
+
+/// What the database lacks: version, name and statements.
+pub(super) fn pending_steps(
+    db: &Connection,
+    path: &Path,
+) -> Result<Vec<(usize, &'static str, &'static str)>, StoreFault> {
+    let pending = pending(db, path, MIGRATIONS)?;
+    let first = MIGRATIONS.len() - pending.len() + 1;
+    Ok((first..).zip(pending).map(|(version, (_, m))| (version, m.name, m.sql)).collect())
 }
 
 /// What the database lacks.

@@ -12,10 +12,13 @@ mod client;
 mod code;
 mod column;
 mod connection;
+mod copy;
 #[cfg(test)]
 mod crash;
+mod epoch;
 mod fault;
 mod grant;
+mod inspect;
 mod job;
 mod key;
 mod migrate;
@@ -47,6 +50,7 @@ use transaction::{Refusal, Transaction};
 use writer::{Job, QUEUE_MAX, Writer};
 
 pub use crate::commit::Commit;
+pub use inspect::{inspect, rehearse};
 
 /// Connections that read: enough for the threads of a small machine, few enough for its memory.
 const READERS: usize = 4;

@@ -81,34 +81,35 @@ impl RefreshStore for SqliteStore {
     }
 }
 
+/// What using a token writes. ?4 now, ?5 presented, ?6 child, ?7 sealed child, ?8 idle end; the
+/// generation of the presented token.
+macro_rules! advance {
+    ($generation:literal, $condition:literal) => {
+        concat!(
+            "UPDATE family SET parent = ?5, current = ?6, sealed_child = ?7,
+                generation = ",
+            $generation,
+            " + 1, rotated_at = ?4, idle_expires_at = min(?8, absolute_expires_at),
+                epoch = (SELECT number FROM epoch)
+             WHERE ",
+            $condition,
+            " AND ",
+            usable!()
+        )
+    };
+}
+
+const ADVANCE: &str = advance!("generation", "current = ?5");
+const ADOPT: &str = advance!("?9", "generation < ?9 AND epoch < (SELECT number FROM epoch)");
+
 /// The one statement that decides whether a refresh token still counts.
 fn use_token(db: &Connection, rotation: &Rotation) -> rusqlite::Result<bool> {
     let (tenant, client) = (rotation.tenant.as_str(), rotation.client.as_str());
     let (family, now) = (Packed(&rotation.family), rotation.record.now);
     let presented = rotation.presented.as_bytes();
-    match &rotation.step {
-        RotationStep::Advance { child, sealed_child, idle_expires_at } => {
-            let rotated = db.run(
-                concat!(
-                    "UPDATE family SET parent = current, current = ?6, sealed_child = ?7,
-                        generation = generation + 1, rotated_at = ?4,
-                        idle_expires_at = min(?8, absolute_expires_at)
-                     WHERE current = ?5 AND ",
-                    usable!()
-                ),
-                (
-                    tenant,
-                    client,
-                    family,
-                    now.as_millis(),
-                    presented,
-                    child.as_bytes(),
-                    sealed_child,
-                    idle_expires_at.as_millis(),
-                ),
-            )?;
-            Ok(rotated == 1)
-        }
+    let (sql, child, generation) = match &rotation.step {
+        RotationStep::Adopt { generation, child } => (ADOPT, child, Some(generation.cast_signed())),
+        RotationStep::Advance(child) => (ADVANCE, child, None),
         RotationStep::Retry { within } => {
             let rotated_after = now.minus(*within).as_millis();
             let found = db.one(
@@ -119,9 +120,19 @@ fn use_token(db: &Connection, rotation: &Rotation) -> rusqlite::Result<bool> {
                 (tenant, client, family, now.as_millis(), presented, rotated_after),
                 |_| Ok(()),
             )?;
-            Ok(found.is_some())
+            return Ok(found.is_some());
         }
-    }
+    };
+    let (now, idle_end) = (now.as_millis(), child.idle_expires_at.as_millis());
+    let (hash, sealed) = (child.hash.as_bytes(), &child.sealed);
+    let rotated = match generation {
+        None => db.run(sql, (tenant, client, family, now, presented, hash, sealed, idle_end))?,
+        Some(generation) => db.run(
+            sql,
+            (tenant, client, family, now, presented, hash, sealed, idle_end, generation),
+        )?,
+    };
+    Ok(rotated == 1)
 }
 
 fn why_not(db: &Connection, rotation: &Rotation) -> rusqlite::Result<Rotate> {
@@ -162,8 +173,9 @@ pub(super) fn start_family(
     db.run(
         "INSERT INTO family (id, shape, sub, user_grant, session, offline, created_at,
             authenticated_at, current, rotated_at, idle_expires_at, absolute_expires_at,
-            generation, revoked)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?7, min(?10, ?11), ?11, 0, 0)",
+            generation, revoked, epoch)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?7, min(?10, ?11), ?11, 0, 0,
+            (SELECT number FROM epoch))",
         (
             Packed(&new.id),
             shape,
@@ -205,7 +217,8 @@ fn load(
     db.one(
         "SELECT family.id, current, parent, sealed_child, generation, rotated_at,
             idle_expires_at, absolute_expires_at, revoked,
-            c.id, family.sub, user_grant, session, offline, authenticated_at, created_at, f.body
+            c.id, family.sub, user_grant, session, offline, authenticated_at, created_at, f.body,
+            family.epoch < (SELECT number FROM epoch)
          FROM family JOIN family_shape f ON f.key = family.shape
          JOIN client c ON c.key = f.client
          WHERE family.id = ?1 AND c.tenant = ?2",
@@ -226,6 +239,7 @@ fn read_family(row: &Row<'_>) -> rusqlite::Result<StoredFamily> {
         idle_expires_at: Timestamp::from_millis(row.get(6)?),
         absolute_expires_at: Timestamp::from_millis(row.get(7)?),
         revoked: row.get(8)?,
+        restored: row.get(17)?,
         origin: read_origin(row)?,
     })
 }

@@ -10,6 +10,7 @@ use keywright_protocol::id::TenantId;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
+use super::migrate;
 use super::column::Statements as _;
 use super::{QUEUE_MAX, SqliteStore};
 use crate::audit::{AuditStore as _, Recorded};
@@ -310,4 +311,56 @@ async fn a_verb_that_breaks_its_word_takes_the_transaction_with_it() {
     assert_eq!(store.audit_head(&TenantId::default_tenant()).await.unwrap(), 0);
     assert!(matches!(record(&store).await, Ok(Recorded::Committed(_))));
     assert_eq!(store.audit_head(&TenantId::default_tenant()).await.unwrap(), 1);
+}
+
+/// What takes the schema back by a version, the newest first.
+const BACK: [&str; 2] = [
+    "DROP TABLE epoch; DROP TABLE copying; ALTER TABLE family DROP COLUMN epoch",
+    "DROP TABLE lease",
+];
+
+/// Every column of every table.
+fn columns(db: &Connection) -> Vec<(String, String, String)> {
+    let sql = "SELECT m.name, c.name, c.type FROM sqlite_schema m, pragma_table_xinfo(m.name) c
+         WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' ORDER BY m.name, c.cid";
+    db.all(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap()
+}
+
+#[tokio::test]
+async fn live_tokens_survive_a_migration_from_every_earlier_schema() {
+    let latest = migrate::MIGRATIONS.len();
+    assert_eq!(BACK.len() + 1, latest, "a new migration needs its way back here");
+    for version in 1..latest {
+        let place = Place::new();
+        let world = World::new(place.open()).await;
+        let id = world.family(1, at_s(1)).await;
+        assert!(matches!(world.rotate(world.rotation(1, 0, at_s(2))).await, Rotate::Committed(_)));
+        let (before, tenant) = (world.load(&id).await, world.tenant.clone());
+        let log = whole_log(&world.store, &tenant).await;
+        let code = world.issued(2, at_s(2)).await;
+        world.store.close().await;
+        drop(world);
+        let db = place.other();
+        for back in &BACK[..latest - version] {
+            db.execute_batch(back).unwrap();
+        }
+        db.execute("DELETE FROM migration WHERE version > ?1", [version]).unwrap();
+        let reference = Place::new();
+        let mut fresh = reference.other();
+        migrate::migrate_to(&mut fresh, &reference.file, &migrate::MIGRATIONS[..version]).unwrap();
+        assert_eq!(columns(&db), columns(&fresh), "it is version {version}");
+        drop(db);
+
+        let plan = super::rehearse(&place.file).unwrap();
+        assert_eq!(plan.steps.len(), latest - version);
+        assert_eq!(super::inspect(&place.file).unwrap().schema, version, "nothing was changed");
+        let world = World::found(place.open(), tenant);
+        assert_eq!(super::inspect(&place.file).unwrap().schema, latest);
+        assert_eq!(world.load(&id).await, before);
+        assert_eq!(whole_log(&world.store, &world.tenant).await[..log.len()], log);
+        assert!(matches!(world.rotate(world.retry(1, 0, at_s(3))).await, Rotate::Committed(_)));
+        assert!(matches!(world.rotate(world.rotation(1, 1, at_s(3))).await, Rotate::Committed(_)));
+        assert!(matches!(world.redeem(&code).await, crate::code::Redeem::Committed(_)));
+        verify(&world.tenant, &whole_log(&world.store, &world.tenant).await);
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use keywright_protocol::audit::{AuditEvent, Record};
-use keywright_protocol::id::TenantId;
+use keywright_protocol::id::{RequestId, TenantId};
 use keywright_protocol::revocation::{RevocationEntry, RevocationTarget};
 use keywright_protocol::time::Timestamp;
 use rusqlite::Connection;
@@ -13,6 +13,7 @@ use crate::StoreFault;
 use crate::attempt::{Attempt, Undo};
 use crate::audit::StoredEvent;
 use crate::change::Changed;
+use crate::epoch::RaiseEpoch;
 
 /// What a verb that is refused leaves to undo.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -104,10 +105,16 @@ impl<'a> Transaction<'a> {
     pub(super) fn spend<O>(&self, record: &Record, refusal: Undo<O>) -> Attempt<(), O> {
         let Some(once) = &record.once else { return Ok(()) };
         let spent = self.db.run(
-            "INSERT INTO one_time (key, expires_at) VALUES (?1, ?2)
+            "INSERT INTO one_time (key, expires_at)
+             SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM epoch WHERE raised_at >= ?4)
              ON CONFLICT (key) DO UPDATE SET expires_at = excluded.expires_at
              WHERE one_time.expires_at <= ?3",
-            (once.key, once.expires_at.as_millis(), record.now.as_millis()),
+            (
+                once.key,
+                once.expires_at.as_millis(),
+                record.now.as_millis(),
+                once.usable_from.as_millis(),
+            ),
         )?;
         if spent == 1 { Ok(()) } else { Err(refusal) }
     }
@@ -124,21 +131,43 @@ impl<'a> Transaction<'a> {
         for event in events {
             let head = self.head(&event.tenant)?;
             let stored = StoredEvent::chain(&event.tenant, head.0 + 1, head.1, event)?;
-            self.db.run(
-                "INSERT INTO audit (tenant, seq, request, prev_hash, hash, body)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                (
-                    event.tenant.as_str(),
-                    stored.seq.cast_signed(),
-                    event.request_id.as_ref().map(Packed),
-                    stored.prev_hash,
-                    stored.hash,
-                    &stored.body,
-                ),
-            )?;
-            self.heads.insert(event.tenant.clone(), (stored.seq, stored.hash));
+            self.put_event(&event.tenant, event.request_id.as_ref(), &stored)?;
             self.replaced.push((event.tenant.clone(), head));
         }
+        Ok(())
+    }
+
+    /// Appends what says that an epoch begins.
+    pub(super) fn append_epoch(
+        &mut self,
+        tenant: &TenantId,
+        raise: &RaiseEpoch,
+    ) -> Result<(), StoreFault> {
+        let head = self.head(tenant)?;
+        self.put_event(tenant, None, &raise.chain(tenant, head)?)?;
+        self.replaced.push((tenant.clone(), head));
+        Ok(())
+    }
+
+    fn put_event(
+        &mut self,
+        tenant: &TenantId,
+        request: Option<&RequestId>,
+        stored: &StoredEvent,
+    ) -> rusqlite::Result<()> {
+        self.db.run(
+            "INSERT INTO audit (tenant, seq, request, prev_hash, hash, body)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            (
+                tenant.as_str(),
+                stored.seq.cast_signed(),
+                request.map(Packed),
+                stored.prev_hash,
+                stored.hash,
+                &stored.body,
+            ),
+        )?;
+        self.heads.insert(tenant.clone(), (stored.seq, stored.hash));
         Ok(())
     }
 
@@ -163,6 +192,7 @@ impl<'a> Transaction<'a> {
     ) -> rusqlite::Result<()> {
         let (kind, client) = match changed {
             Changed::Client(id) => ("client", Some(id.as_str())),
+            Changed::Everything => ("everything", None),
             Changed::Keys => ("keys", None),
             Changed::Resources => ("resources", None),
             Changed::Tenant => ("tenant", None),

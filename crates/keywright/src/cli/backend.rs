@@ -78,13 +78,17 @@ pub(crate) fn load_config(place: &Place) -> Result<Config, Failure> {
 /// Opens the store, and makes its folder on the first start.
 pub(crate) async fn open_app(config: Config) -> Result<Arc<App>, Failure> {
     if config.store.url != StoreUrl::Memory {
-        let folder = config.data_folder();
-        make_private_folder(&folder).map_err(|error| {
-            Failure::unreachable(format!("the store's folder {}: {error}", folder.display()))
-                .hint("make it writable, or name another file in store.url")
-        })?;
+        make_folder(&config.data_folder())?;
     }
     Ok(start::open_app(config).await?)
+}
+
+/// Makes the folder of what belongs beside a store.
+pub(crate) fn make_folder(folder: &Path) -> Result<(), Failure> {
+    make_private_folder(folder).map_err(|error| {
+        Failure::unreachable(format!("the store's folder {}: {error}", folder.display()))
+            .hint("make it writable, or name another file in store.url")
+    })
 }
 
 /// Makes a folder that only its owner can enter; one that is there stays as it is.

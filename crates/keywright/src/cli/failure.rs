@@ -6,6 +6,7 @@ use std::io;
 use keywright_server::error::ServerFault;
 use keywright_server::start::StartError;
 use keywright_store::StoreFault;
+use keywright_store::copy::DumpFault;
 
 use crate::peer::HttpError;
 
@@ -80,6 +81,15 @@ impl From<io::Error> for Failure {
 impl From<StoreFault> for Failure {
     fn from(fault: StoreFault) -> Self {
         Self::unreachable(fault.to_string())
+    }
+}
+
+impl From<DumpFault> for Failure {
+    fn from(fault: DumpFault) -> Self {
+        match fault {
+            DumpFault::Store(fault) => fault.into(),
+            fault => Self::refused(fault.to_string()),
+        }
     }
 }
 

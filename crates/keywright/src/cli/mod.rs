@@ -22,6 +22,7 @@ mod serve;
 mod session;
 mod tenant;
 mod token;
+mod upkeep;
 mod user;
 
 use std::io::Write as _;
@@ -97,6 +98,16 @@ enum Command {
     Audit(audit::AuditArgs),
     /// Every check of one request, the one that failed marked
     Explain(explain::ExplainArgs),
+    /// Everything in the store, while it is used, in one file
+    Backup(upkeep::backup::BackupArgs),
+    /// Make a backup the store; what it cannot know any more stays dead
+    Restore(upkeep::restore::RestoreArgs),
+    /// Move everything to another store
+    Store(upkeep::store::StoreArgs),
+    /// Bring the store's schema up to date
+    Migrate(upkeep::migrate::MigrateArgs),
+    /// What is wrong with this installation
+    Doctor,
 }
 
 /// Parses the command line and carries it out: the program's exit status.
@@ -138,6 +149,11 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Revoke(args) => revoke::run(place, args).await,
         Command::Audit(args) => audit::run(place, args).await,
         Command::Explain(args) => explain::run(place, args).await,
+        Command::Backup(args) => upkeep::backup::run(place, args).await,
+        Command::Restore(args) => upkeep::restore::run(place, args).await,
+        Command::Store(args) => upkeep::store::run(place, args).await,
+        Command::Migrate(args) => upkeep::migrate::run(place, args).await,
+        Command::Doctor => upkeep::doctor::run(place).await,
     };
     done.map(|()| ExitCode::SUCCESS)
 }
@@ -216,6 +232,11 @@ mod tests {
             "keywright client list --issuer https://id.example --token file:t",
             "keywright bench client-credentials --issuer https://id.example --json",
             "keywright demo --data d --port 8080",
+            "keywright backup FILE --json",
+            "keywright restore FILE --dangerous-replace",
+            "keywright store copy --to sqlite:b.db --online-snapshot",
+            "keywright migrate --dry-run",
+            "keywright doctor --json",
         ] {
             assert!(parses(line), "CONTRACT-2: {line}");
         }
@@ -233,6 +254,9 @@ mod tests {
             "keywright client rotate-secret ID --overlap soon",
             "keywright user create --email-verified --username u",
             "keywright user set-password alice",
+            "keywright backup",
+            "keywright restore",
+            "keywright store copy",
             "keywright revoke",
             "keywright revoke --client a --user b",
             "keywright revoke --client a --preview --confirm",

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use keywright_protocol::audit::{Actor, EventType, Record};
 use keywright_protocol::client::{AuthenticatedClient, ClientAuthError};
-use keywright_protocol::grant::refresh_token::{Refresh, StoredFamily, decide};
+use keywright_protocol::grant::refresh_token::{Presented, Refresh, StoredFamily, decide};
 use keywright_protocol::grant::{GrantError, RefreshPlan};
 use keywright_protocol::limits::COMMIT_TRIES_MAX;
 use keywright_protocol::policy::approve;
@@ -45,7 +45,7 @@ async fn attempt(
     let mint_lifetimes = ctx.app.lifetimes();
     let refresh = Refresh {
         client: client.client(),
-        presented: token.hash(),
+        presented: Presented::of(token, &ctx.tenant.secrets.generation),
         scope: request.scope.as_ref(),
         resources: &request.resources,
         retry: mint_lifetimes.refresh_retry,
@@ -62,6 +62,7 @@ async fn attempt(
     let approved = approve(plan, client.client())?;
     let (minted, step) = mint_for(ctx, approved.plan()).next(&approved, &family, token)?;
     let event_type = match approved.plan().refresh {
+        RefreshPlan::Adopt { .. } => EventType::RefreshAdopted,
         RefreshPlan::Retry(_) => EventType::RefreshRetried,
         _ => EventType::TokenIssued,
     };

@@ -1,0 +1,86 @@
+//! Epochs: how often a store went back in time, and what that ends.
+//!
+//! A restored backup, and a copy that lagged when it took over, have forgotten what was consumed
+//! and revoked in the gap. Raising the epoch ends, in one transaction, everything that this could
+//! bring back; docs/decisions/0010-epoch.md says why each of it, and what it cannot know.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use keywright_protocol::audit::{Actor, AuditEvent, EventType, Origin};
+use keywright_protocol::id::TenantId;
+use keywright_protocol::time::Timestamp;
+
+use crate::StoreFault;
+use crate::audit::StoredEvent;
+
+/// The verbs of epochs.
+#[async_trait]
+pub trait EpochStore {
+    /// The epoch that the store is in.
+    async fn load_epoch(&self) -> Result<Epoch, StoreFault>;
+
+    /// Begins another epoch, in one transaction:
+    ///
+    /// * codes that are not redeemed are burned;
+    /// * every tenant's access tokens are revoked, in the log alone: families and sessions go on;
+    /// * one-time values that can have been used before are refused from now on;
+    /// * the rows of families count as restored until they are used again;
+    /// * the change log, the revocation log and every audit log go on [`SEQUENCE_GAP`] further, so
+    ///   that nobody who followed the lost part takes a new entry for one that he has;
+    /// * the change log says that everything must be loaded again.
+    async fn raise_epoch(&self, raise: RaiseEpoch) -> Result<Epoch, StoreFault>;
+}
+
+/// How far the logs jump: more entries than were ever lost.
+pub const SEQUENCE_GAP: u64 = 1 << 32;
+/// An access token's `iat` may lie this far ahead of its moment: see `earliest_iat_s`.
+const IAT_AHEAD_MAX: Duration = Duration::from_secs(1);
+
+/// An epoch.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Epoch {
+    /// 0 for a store that never went back.
+    pub number: u64,
+    /// When it began.
+    pub raised_at: Timestamp,
+}
+
+/// Another epoch.
+#[derive(Clone, Debug)]
+pub struct RaiseEpoch {
+    /// The moment.
+    pub now: Timestamp,
+    /// When the last access token that was issued until then is dead anyway.
+    pub tokens_expire_at: Timestamp,
+    /// Why, for the audit log.
+    pub reason: String,
+}
+
+impl RaiseEpoch {
+    /// What every tenant's audit log says of it.
+    pub(crate) fn event(&self, tenant: &TenantId) -> AuditEvent {
+        let origin =
+            Origin { tenant: tenant.clone(), request_id: None, ip: None, user_agent: None };
+        origin.event(EventType::EpochRaised, Actor::Server, self.now).because(self.reason.clone())
+    }
+
+    /// That event in its place: further than the last one, and chained to it all the same.
+    pub(crate) fn chain(
+        &self,
+        tenant: &TenantId,
+        last: (u64, [u8; 32]),
+    ) -> Result<StoredEvent, StoreFault> {
+        StoredEvent::chain(tenant, last.0 + SEQUENCE_GAP, last.1, &self.event(tenant))
+    }
+
+    /// Until when access tokens were issued that are dead.
+    pub(crate) fn issued_until(&self) -> Timestamp {
+        self.now.plus(IAT_AHEAD_MAX)
+    }
+
+    /// The next epoch after another.
+    pub(crate) fn after(&self, last: Epoch) -> Epoch {
+        Epoch { number: last.number + 1, raised_at: last.raised_at.max(self.now) }
+    }
+}
