@@ -87,7 +87,7 @@ impl Feeds {
         let entries = feed.log(|log| stretch.entries(log, now));
         let is_empty = entries.is_empty() && cursor != Cursor::Start;
         let payload = FeedMessage {
-            iss: tenant.issuer.clone(),
+            iss: tenant.issuer.to_string(),
             iat_s: as_of.as_unix_s(),
             since: stretch.cursor.seq(),
             seq: stretch.seq,
