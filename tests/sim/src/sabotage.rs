@@ -23,7 +23,9 @@ use keywright_store::change::{ChangeEntry, ChangeStore, Changed, LogHeads, NodeR
 use keywright_store::client::{ClientStore, Create, DeleteClient, Update, UpdateClient};
 use keywright_store::code::{CodeStore, Issue, IssueCode, Redeem, RedeemCode, ReplayedCode};
 use keywright_store::grant::{GrantFilter, GrantStore};
-use keywright_store::job::{JobStore, Swept};
+use keywright_store::copy::{CopyStore, Progress, Rows, Snapshot, Table};
+use keywright_store::epoch::{Epoch, EpochStore, RaiseEpoch};
+use keywright_store::job::{JobStore, Lease, Swept};
 use keywright_store::key::{KeyChange, KeyStore, StoredKey};
 use keywright_store::refresh::{RefreshStore, Rotate, Rotation};
 use keywright_store::resource::ResourceStore;
@@ -97,6 +99,22 @@ sound!(ClientStore {
     fn all_clients() -> Vec<Client>;
 });
 
+sound!(CopyStore {
+    fn snapshot() -> Box<dyn Snapshot>;
+    fn is_empty() -> bool;
+    fn unfinished_copy() -> Option<String>;
+    fn begin_copy(source: &str) -> ();
+    fn copied_until(table: Table) -> Progress;
+    fn clear_table(table: Table) -> ();
+    fn put_rows(table: Table, page: Rows) -> ();
+    fn end_copy() -> ();
+});
+
+sound!(EpochStore {
+    fn load_epoch() -> Epoch;
+    fn raise_epoch(raise: RaiseEpoch) -> Epoch;
+});
+
 sound!(GrantStore {
     fn load_grant(tenant: &TenantId, sub: &Subject, client: &ClientId) -> Option<StoredGrant>;
     fn list_grants(tenant: &TenantId, filter: GrantFilter, page: Page) -> Listed<StoredGrant>;
@@ -151,6 +169,16 @@ sound!(UserStore {
 impl JobStore for Broken {
     async fn sweep(&self, now: Timestamp) -> Result<Swept, StoreFault> {
         self.inner.sweep(now).await
+    }
+
+    async fn take_lease(
+        &self,
+        name: &str,
+        holder: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Lease, StoreFault> {
+        self.inner.take_lease(name, holder, now, until).await
     }
 
     async fn ping(&self) -> Result<(), StoreFault> {

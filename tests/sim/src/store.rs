@@ -23,7 +23,9 @@ use keywright_store::change::{ChangeEntry, ChangeStore, LogHeads, NodeReport};
 use keywright_store::client::{ClientStore, Create, DeleteClient, Update, UpdateClient};
 use keywright_store::code::{CodeStore, Issue, IssueCode, Redeem, RedeemCode, ReplayedCode};
 use keywright_store::grant::{GrantFilter, GrantStore};
-use keywright_store::job::{JobStore, Swept};
+use keywright_store::copy::{CopyStore, Progress, Rows, Snapshot, Table};
+use keywright_store::epoch::{Epoch, EpochStore, RaiseEpoch};
+use keywright_store::job::{JobStore, Lease, Swept};
 use keywright_store::key::{KeyChange, KeyStore, StoredKey};
 use keywright_store::refresh::{RefreshStore, Rotate, Rotation};
 use keywright_store::resource::ResourceStore;
@@ -95,6 +97,22 @@ verbs!(CodeStore {
     fn revoke_replayed_code(replayed: ReplayedCode) -> Vec<RevocationEntry>;
 });
 
+verbs!(CopyStore {
+    fn snapshot() -> Box<dyn Snapshot>;
+    fn is_empty() -> bool;
+    fn unfinished_copy() -> Option<String>;
+    fn begin_copy(source: &str) -> ();
+    fn copied_until(table: Table) -> Progress;
+    fn clear_table(table: Table) -> ();
+    fn put_rows(table: Table, page: Rows) -> ();
+    fn end_copy() -> ();
+});
+
+verbs!(EpochStore {
+    fn load_epoch() -> Epoch;
+    fn raise_epoch(raise: RaiseEpoch) -> Epoch;
+});
+
 verbs!(GrantStore {
     fn load_grant(tenant: &TenantId, sub: &Subject, client: &ClientId) -> Option<StoredGrant>;
     fn list_grants(tenant: &TenantId, filter: GrantFilter, page: Page) -> Listed<StoredGrant>;
@@ -164,6 +182,16 @@ impl JobStore for NodeStore {
         let swept = self.inner.sweep(now).await?;
         self.faults.end(verb)?;
         Ok(swept)
+    }
+
+    async fn take_lease(
+        &self,
+        name: &str,
+        holder: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Lease, StoreFault> {
+        self.inner.take_lease(name, holder, now, until).await
     }
 
     async fn ping(&self) -> Result<(), StoreFault> {
