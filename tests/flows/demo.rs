@@ -52,6 +52,19 @@ fn command(folder: &std::path::Path, words: &[&str]) {
     assert!(output.status.success(), "{words:?}: {output:?}");
 }
 
+/// Another token for the machine that got the first one.
+fn another_token(folder: &std::path::Path, token: &str) -> String {
+    let claims = jwt::claims(token);
+    let notes = std::fs::read(folder.join("data/demo.json")).expect("the demo's notes");
+    let notes: serde_json::Value = serde_json::from_slice(&notes).expect("JSON");
+    let secret = notes["machine_secret"].as_str().expect("the machine's secret");
+    let client = claims["client_id"].as_str().expect("client_id");
+    let url = format!("{}/token", claims["iss"].as_str().expect("iss"));
+    let pairs = [("grant_type", "client_credentials"), ("scope", "orders:read")];
+    let answer = Request::post(&url).basic(client, secret).form(&pairs).send().expect(200);
+    answer["access_token"].as_str().expect("a token").to_owned()
+}
+
 #[test]
 fn it_ends_in_a_live_token() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -113,23 +126,43 @@ fn the_sample_api_outlives_the_revocation_of_the_signing_key() {
     wait::until_true(Duration::from_secs(2), "the old token is refused", || {
         call(token).status == 401
     });
-    let notes = std::fs::read(folder.path().join("data/demo.json")).expect("the demo's notes");
-    let notes: serde_json::Value = serde_json::from_slice(&notes).expect("JSON");
-    let secret = notes["machine_secret"].as_str().expect("the machine's secret");
-    let issuer = claims["iss"].as_str().expect("iss");
-    let client = claims["client_id"].as_str().expect("client_id");
-    let pairs = [("grant_type", "client_credentials"), ("scope", "orders:read")];
     // The keys are fetched again at most every 5 s, and the feed is heard again soon after.
-    wait::until_true(Duration::from_secs(15), "a token under the next key is good", || {
-        let url = format!("{issuer}/token");
-        let fresh = Request::post(&url).basic(client, secret).form(&pairs).send().expect(200);
-        let fresh = fresh["access_token"].as_str().expect("a token");
-        jwt::header(fresh)["kid"] != kid.as_str() && call(fresh).status == 200
+    let fresh = wait::until(Duration::from_secs(15), "a token under the next key is good", || {
+        let fresh = another_token(folder.path(), token);
+        let good = jwt::header(&fresh)["kid"] != kid.as_str() && call(&fresh).status == 200;
+        good.then_some(fresh)
     });
-    let fresh = Request::post(&format!("{issuer}/token")).basic(client, secret).form(&pairs).send();
-    let fresh = fresh.expect(200)["access_token"].as_str().expect("a token").to_owned();
     command(folder.path(), &["token", "revoke", &fresh]);
     wait::until_true(Duration::from_secs(1), "the feed is heard under the next key", || {
         call(&fresh).status == 401
     });
+}
+
+/// The node lives, answers, and cannot read its store: its messages keep the date at which it last
+/// could, so the API knows that it does not know.
+#[test]
+fn the_sample_api_refuses_when_the_issuer_does_not_know_what_is_revoked() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (_demo, text, _) = start(folder.path());
+    let token = word_with(&text, "eyJ").expect("CONTRACT-1: the token");
+    let api = jwt::claims(token)["aud"].as_str().expect("one audience").to_owned();
+    let call = || Request::get(&format!("{api}/orders")).bearer(token).send();
+    assert_eq!(call().status, 200, "it is alive");
+    let file = folder.path().join("data/keywright.db");
+    let change = |sql: &str| {
+        let store = rusqlite::Connection::open(&file).expect("the demo's store");
+        store.busy_timeout(Duration::from_secs(5)).expect("a timeout");
+        store.execute_batch(sql).expect("changed");
+    };
+    // Where nothing was ever revoked there is nothing to read.
+    command(folder.path(), &["token", "revoke", &another_token(folder.path(), token)]);
+    change("ALTER TABLE revocation RENAME TO hidden");
+    let refused = wait::until(Duration::from_secs(30), "the API refuses", || {
+        Some(call()).filter(|answer| answer.status != 200)
+    });
+    let told = (refused.status, refused.error());
+    assert_eq!(told, (503, "temporarily_unavailable".to_owned()), "{}", refused.text());
+    assert!(refused.header("retry-after").is_some(), "CONTRACT-6");
+    change("ALTER TABLE hidden RENAME TO revocation");
+    wait::until_true(Duration::from_secs(15), "the API lets it in again", || call().status == 200);
 }

@@ -10,13 +10,13 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use keywright_protocol::wire::event_stream;
 use keywright_protocol::wire::revocations::{FeedRequest, MEDIA_TYPE};
-use keywright_protocol::wire::{Params, RequestError};
+use keywright_protocol::wire::{ErrorCode, Params, RequestError, WireError};
 use tokio::sync::watch;
 
 use crate::endpoint::refuse;
 use crate::endpoint::response::{no_store, with_type};
-use crate::error::{Refused, ServerFault};
-use crate::feed::{Cursor, Message, Slot};
+use crate::error::{Refused, ServerFault, error_response};
+use crate::feed::{Cursor, Message};
 use crate::router::Ctx;
 
 mod stream;
@@ -40,14 +40,14 @@ async fn answer(ctx: &Ctx, request: &Parts) -> Result<Response, Refused> {
     let params = Params::parse(request.uri.query().unwrap_or_default().as_bytes())?;
     let asked = FeedRequest::parse(&params, last_event_id(&request.headers)?)?;
     if wants_stream(&request.headers) {
-        let slot = take_slot(ctx)?;
+        let Some(slot) = ctx.app.feeds.take_slot(&ctx.network()) else { return Ok(no_place(ctx)) };
         let cursor = reached(ctx, asked.since).await;
         return Ok(stream::open(ctx, cursor, slot));
     }
     let message = if asked.wait.is_zero() {
         now(ctx, reached(ctx, asked.since).await)?
     } else {
-        let _slot = take_slot(ctx)?;
+        let Some(_slot) = ctx.app.feeds.take_slot(&ctx.network()) else { return Ok(no_place(ctx)) };
         wait(ctx, asked).await?
     };
     let kind = HeaderValue::from_static(MEDIA_TYPE);
@@ -92,9 +92,14 @@ fn request_timeout(ctx: &Ctx) -> Duration {
     ctx.app.config.load().limits.request_timeout
 }
 
-fn take_slot(ctx: &Ctx) -> Result<Slot, ServerFault> {
-    let slot = ctx.app.feeds.take_slot(&ctx.network());
-    slot.ok_or(ServerFault::Overload("followers of the revocation feed"))
+/// No fault, and not logged as one: followers that are refused poll meanwhile and try again.
+fn no_place(ctx: &Ctx) -> Response {
+    let why = "all places for those who wait are taken; poll without waiting";
+    let wire = WireError::new(ErrorCode::TemporarilyUnavailable, why);
+    let mut response = error_response(&ctx.app.root_issuer(), wire);
+    let wait = HeaderValue::from_static("5");
+    response.headers_mut().insert(header::RETRY_AFTER, wait);
+    response
 }
 
 fn last_event_id(headers: &HeaderMap) -> Result<Option<&str>, RequestError> {
