@@ -16,6 +16,7 @@ mod finding;
 mod metadata;
 mod process;
 mod rfc;
+mod sim;
 mod source;
 mod test;
 mod tidy;
@@ -29,6 +30,7 @@ usage: cargo xtask COMMAND
 
   test [--only FILTER] [--no-install]   set up what is missing and run every test
   tidy [--exposures]                    check what the compiler cannot; list uses of secrets
+  sim [--schedules N] [--seed S]        run the simulator over many seeds; SEED=S runs that one
   rfc [--check]                         write docs/rfc-coverage.md, or fail when it is stale
   ci                                    what CI runs: fmt, tidy, clippy, test";
 
@@ -46,6 +48,7 @@ enum Request {
     Help,
     RfcCheck,
     RfcWrite,
+    Sim(Vec<String>),
     Test(test::Options),
     Tidy,
 }
@@ -76,6 +79,7 @@ fn run(request: Request) -> Result<Verdict> {
         }
         Request::RfcCheck => rfc::check(),
         Request::RfcWrite => rfc::write(),
+        Request::Sim(options) => sim::run(&options),
         Request::Test(options) => test::run(&options),
         Request::Tidy => tidy::run(),
     }
@@ -87,6 +91,7 @@ fn parse(words: &[String]) -> Option<Request> {
         ["ci"] => Some(Request::Ci),
         ["rfc"] => Some(Request::RfcWrite),
         ["rfc", "--check"] => Some(Request::RfcCheck),
+        ["sim", options @ ..] => sim::parse(options).map(Request::Sim),
         ["tidy"] => Some(Request::Tidy),
         ["tidy", "--exposures"] => Some(Request::Exposures),
         ["test", options @ ..] => test::Options::parse(options).map(Request::Test),

@@ -22,6 +22,8 @@ mod fixture;
 pub mod grant;
 pub mod id;
 pub mod limits;
+#[cfg(test)]
+mod model;
 pub mod policy;
 pub mod profile;
 pub mod redirect_uri;

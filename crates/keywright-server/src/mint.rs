@@ -83,8 +83,8 @@ impl Mint<'_> {
                 scope: plan.family_scope.clone(),
                 resources: plan.granted_resources.clone(),
                 authentication: authentication.clone(),
-                // Never before the code, whoever's clock is behind: a revocation that spared the code
-                // spares its family.
+                // Never before the code, whoever's clock is behind: a revocation that spared the
+                // code spares its family.
                 created_at: self.now.max(code.created_at),
             },
             current: token.hash(),

@@ -238,8 +238,8 @@ impl Thief {
             self.stage.kernel.sleep(1 + thought_ms).await;
             if let Some(ask) = self.choose() {
                 let node = self.stage.some_node(&mut self.chance).await;
-                let none = Extras::default();
-                let _kept = self.stage.call(node, ask, &none, &mut self.chance).await;
+                let bare = Extras::default();
+                let _kept = self.stage.call(node, ask, &bare, &mut self.chance).await;
             }
         }
     }
@@ -340,8 +340,8 @@ impl Operator {
     /// A token of its own, and the name of what is revoked.
     async fn prepare(&mut self, ask: &Ask) -> Option<Extras> {
         let node = self.stage.some_node(&mut self.chance).await;
-        let none = Extras::default();
-        let own = self.stage.call(node, Ask::Own, &none, &mut self.chance).await;
+        let bare = Extras::default();
+        let own = self.stage.call(node, Ask::Own, &bare, &mut self.chance).await;
         let Heard::Answer(answer, _) = own else { return None };
         let bearer = Some(answer.text("access_token")?.to_owned());
         let Ask::Revoke(Target::Grant(user, client)) = ask else {

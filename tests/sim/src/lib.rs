@@ -5,9 +5,9 @@
 //! wrong. The [`stage`] starts the nodes, each an `App` with the real router behind which the real
 //! endpoints work, and lets [`actor`]s call them: applications with one or two tabs, thieves who
 //! have stolen everything, operators. Between any two verbs of the [`store`] another task may come
-//! first, a node may crash, a clock may step, a node may lose sight of the log. The [`ledger`] knows
-//! only what the actors know; it says after each answer whether that answer may be. At the end a
-//! [`probe`] looks at everything that was handed out.
+//! first, a node may crash, a clock may step, a node may lose sight of the log. The [`ledger`]
+//! knows only what the actors know; it says after each answer whether that answer may be. At the
+//! end a [`probe`] looks at everything that was handed out.
 //!
 //! The same seed gives the same run, so a failure is its seed. A schedule takes about a
 //! millisecond; there can be a million of them.

@@ -1,7 +1,7 @@
 //! Stores with one thing wrong: what the ledger must find, or it finds nothing.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use keywright_protocol::audit::Record;
@@ -44,7 +44,7 @@ pub enum Sabotage {
     KeysNotTold,
     /// A family is forgotten after its third rotation.
     FamilyLost,
-    /// Now and then a family is read as it was before its last rotation.
+    /// In the last act, every other time, a family is read as it was before its last rotation.
     StaleFamily,
     /// Revoking a family is acknowledged and not done.
     RevocationDropped,
@@ -55,9 +55,9 @@ pub enum Sabotage {
 }
 
 impl Sabotage {
-    /// The store with this wrong.
-    pub(crate) fn over(self, inner: SharedStore) -> SharedStore {
-        Arc::new(Broken { inner, sabotage: self, reads: AtomicU64::new(0) })
+    /// The store with this wrong; `last_act` is set when it begins.
+    pub(crate) fn over(self, inner: SharedStore, last_act: Arc<AtomicBool>) -> SharedStore {
+        Arc::new(Broken { inner, sabotage: self, reads: AtomicU64::new(0), last_act })
     }
 }
 
@@ -65,6 +65,7 @@ struct Broken {
     inner: SharedStore,
     sabotage: Sabotage,
     reads: AtomicU64,
+    last_act: Arc<AtomicBool>,
 }
 
 /// Verbs with which nothing is wrong.
@@ -283,14 +284,15 @@ impl RefreshStore for Broken {
     ) -> Result<Option<StoredFamily>, StoreFault> {
         let loaded = self.inner.load_family(tenant, family).await?;
         let Some(mut family) = loaded else { return Ok(None) };
-        let reads = self.reads.fetch_add(1, Ordering::Relaxed);
+        let stale = self.last_act.load(Ordering::Relaxed)
+            && self.reads.fetch_add(1, Ordering::Relaxed).is_multiple_of(2);
         match self.sabotage {
             Sabotage::FamilyLost if family.generation >= 3 => return Ok(None),
             Sabotage::ScopeGrows => {
                 let more = ScopeSet::parse("profile api:write sealed:write").unwrap_or_default();
                 family.origin.scope = family.origin.scope.union(&more);
             }
-            Sabotage::StaleFamily if reads.is_multiple_of(2) => {
+            Sabotage::StaleFamily if stale => {
                 family.current = family.parent.unwrap_or(family.current);
             }
             _ => {}
@@ -321,7 +323,9 @@ impl RevocationStore for Broken {
         let mut entries = self.inner.revocations_since(seq, limit).await?;
         if self.sabotage == Sabotage::RevocationNotTold {
             let nobody = || RevocationTarget::SigningKey("nobody".to_owned());
-            entries.iter_mut().for_each(|entry| entry.target = nobody());
+            for entry in &mut entries {
+                entry.target = nobody();
+            }
         }
         Ok(entries)
     }

@@ -1,6 +1,9 @@
 //! One run from its seed to its verdict.
 
 use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use keywright_protocol::id::TenantId;
 
@@ -16,7 +19,7 @@ use crate::template::{Template, at_once};
 use crate::{actor, probe, quiet};
 
 /// How much of the trace a failure shows.
-const TRACE_LINES_SHOWN: usize = 400;
+const TRACE_LINES_SHOWN: usize = 60;
 /// One in so many schedules has its log written and searched.
 const LOGGED_ONE_IN: u64 = 16;
 
@@ -63,11 +66,13 @@ impl fmt::Display for Failure {
         for line in &self.trace {
             writeln!(f, "  {line}")?;
         }
-        write!(f, "again with: SEED={} cargo xtask sim", self.schedule.seed)?;
-        if let Some((verb, moment)) = self.schedule.fault {
-            write!(f, " (one fault: verb {verb}, {moment:?})")?;
+        write!(f, "again with: SEED={}", self.schedule.seed)?;
+        match self.schedule.fault {
+            Some((verb, Moment::Before)) => write!(f, " FAULT=before:{verb}")?,
+            Some((verb, Moment::After)) => write!(f, " FAULT=after:{verb}")?,
+            None => {}
         }
-        Ok(())
+        f.write_str(" cargo xtask sim")
     }
 }
 
@@ -126,15 +131,16 @@ impl Schedule {
         let plan = self.plan(&mut chance);
         let traced = (tracing == Tracing::On).then(|| vec![format!("{plan:?}")]);
         let store = template.store();
+        let last_act = Arc::new(AtomicBool::new(false));
         let store = match self.sabotage {
-            Some(sabotage) => sabotage.over(store),
+            Some(sabotage) => sabotage.over(store, Arc::clone(&last_act)),
             None => store,
         };
         let config = template.config.clone();
         let stage = Stage::new(Setting { plan, chance, store, config, traced });
         let logged = self.seed.is_multiple_of(LOGGED_ONE_IN) || tracing == Tracing::On;
         let listening = if logged { Listening::On } else { Listening::Off };
-        let log = quiet::listen(listening, || play(&stage));
+        let log = quiet::listen(listening, || play(&stage, &last_act));
         let verdict = judge(&stage, listening, &log);
         let trace = stage.take_trace();
         stage.close();
@@ -143,13 +149,14 @@ impl Schedule {
 }
 
 /// All acts.
-fn play(stage: &std::rc::Rc<Stage>) {
+fn play(stage: &Rc<Stage>, last_act: &AtomicBool) {
     let stuck = "everybody waits, and nothing will happen any more";
     actor::enter(stage);
     if !stage.run() {
         stage.ledger.borrow_mut().accuse(Invariant::HonestFault, stuck);
     }
     stage.calm();
+    last_act.store(true, Ordering::Relaxed);
     probe::enter(stage);
     if !stage.run() {
         stage.ledger.borrow_mut().accuse(Invariant::HonestFault, stuck);

@@ -334,7 +334,7 @@ impl Stage {
         let moment = (self.kernel.now_ms(), self.ahead_ms(node));
         let id = self.ledger.borrow_mut().begin(ask.clone(), life, moment);
         self.say(format_args!("node {node}: #{id} {ask:?}"));
-        let (told, hears) = oneshot::channel();
+        let (told, answered) = oneshot::channel();
         let on_the_way = OnTheWay { stage: Rc::clone(self), id };
         let working = async move {
             let response = match running.dispatch.call(request).await {
@@ -355,7 +355,7 @@ impl Stage {
         if self.is_wild() && chance.one_in(self.plan.hang_ups) {
             self.hang_up(task, chance.millis_below(12));
         }
-        let heard = hears.await;
+        let heard = answered.await;
         let lost = self.is_wild() && chance.one_in(self.plan.lost_answers);
         match heard {
             Ok((answer, brought)) if !lost => Heard::Answer(answer, brought),

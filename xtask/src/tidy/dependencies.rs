@@ -27,6 +27,12 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ),
     // The floor that it measures against: one signature.
     ("keywright-benches", &["keywright-jose"]),
+    // The server in one thread: it is the product that it runs, so it links the product. That it
+    // has a package of its own is what keeps the black box below from doing the same.
+    (
+        "keywright-sim",
+        &["keywright-jose", "keywright-protocol", "keywright-server", "keywright-store"],
+    ),
     // Black box: it knows only what an outsider knows.
     ("keywright-tests", &[]),
     // What must hold of every parser, as fuzzing and its own tests see them.

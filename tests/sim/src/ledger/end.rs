@@ -291,11 +291,8 @@ impl Ledger {
         let text = answer.text("access_token").unwrap_or_default().to_owned();
         let lifetime_s = answer.body.get("expires_in").and_then(serde_json::Value::as_i64);
         let kid = kid_of(&text);
-        // A key that is being withdrawn may sign a last token: it is dead before anybody shows it.
-        let withdrawn = kid.as_ref().and_then(|kid| self.keys.get(kid)).is_some_and(|k| k.doubtful);
-        if kid.is_some() && !withdrawn && !now.published.verifies(&text) {
-            let what = "a token was issued that no published key verifies";
-            self.accuse(Invariant::KnownKey, what);
+        if let Some(kid) = &kid {
+            self.signed(call, kid, now.published.verifies(&text));
         }
         let since = call.begun;
         let revoked = user.is_some_and(|user| self.may_be_revoked(user, client, since));
@@ -323,6 +320,21 @@ impl Ledger {
             dated_ahead,
         });
         self.accesses.len() - 1
+    }
+
+    /// A token was issued under a key.
+    fn signed(&mut self, call: &Call, kid: &str, verifies: bool) {
+        let fate = self.keys.get(kid);
+        let told = fate.is_some_and(|fate| fate.deaths.iter().any(|d| call.known >= d.at));
+        // A key that is being withdrawn may sign a last token: it is dead before anybody shows it.
+        let withdrawn = fate.is_some_and(|fate| fate.doubtful);
+        if told {
+            let what = "a token was issued under a key that its node knows to be withdrawn";
+            self.accuse(Invariant::KnownKey, what);
+        } else if !verifies && !withdrawn {
+            let what = "a token was issued that no published key verifies";
+            self.accuse(Invariant::KnownKey, what);
+        }
     }
 
     fn shown_access(&mut self, call: &Call, at: usize, answer: &Answer, now: Now<'_>) {

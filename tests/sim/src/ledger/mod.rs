@@ -183,7 +183,7 @@ impl Ledger {
         }
     }
 
-    /// A node's memory may have lost something: until it follows the log, nothing is expected of it.
+    /// A node's memory may have lost something: it owes nothing until it follows the log.
     pub(crate) fn forgot(&mut self, node: usize) {
         if let Some(known) = self.known.get_mut(node) {
             *known = 0;

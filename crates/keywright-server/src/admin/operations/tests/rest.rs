@@ -4,7 +4,7 @@ use keywright_jose::Algorithm;
 use keywright_protocol::id::{Jti, TenantId};
 use keywright_protocol::profile::Profile;
 use keywright_protocol::resource::ProtectedResource;
-use keywright_protocol::revocation::RevocationTarget;
+use keywright_protocol::revocation::{RevocationSet, RevocationTarget};
 use serde_json::json;
 
 use super::super::audit::{AuditFilter, Verification};
@@ -203,7 +203,7 @@ async fn a_clock_that_was_ahead_for_a_while_costs_no_revocation() {
     let World { app, clock, operator } = &World::start().await;
     let jti = RevocationTarget::Token(Jti::from_trusted("j"));
     let revoked = revocations::revoke(app, operator, jti).await.unwrap();
-    let known = || app.with_revocations(|set| set.len());
+    let known = || app.with_revocations(RevocationSet::len);
     assert_eq!((revoked.len(), known()), (1, 1));
     let hour = std::time::Duration::from_hours(1);
     clock.advance(hour);
