@@ -70,7 +70,7 @@ pub(super) async fn write(
     if let Err(fault) = finish(db, &last, &refused, &mut answers).await {
         return (Ending::Uncertain, Err(fault));
     }
-    (Ending::Certain, Ok(outcomes(works, answers)))
+    (Ending::Certain, Ok(outcomes(works, &answers)))
 }
 
 /// Statements are prepared before they are sent in a row: preparing waits for an answer, and what
@@ -110,7 +110,7 @@ async fn decide(db: &Connection, questions: &Questions<'_>) -> Result<Answers, S
     prepare(db).await?;
     let once: Values<'_> = &[&questions.once_keys, &questions.once_nows, &questions.once_ends];
     let (advances, retries) = (questions.advances.advance(), questions.retries.retry());
-    let (begun, spent, advanced, retried) = tokio::join!(
+    let (begun, spent, moved, again) = tokio::join!(
         biased;
         db.batch(Mode::Together.begin()),
         ask(db, SPEND, once, questions.once_keys.len()),
@@ -122,7 +122,7 @@ async fn decide(db: &Connection, questions: &Questions<'_>) -> Result<Answers, S
     for row in spent? {
         answers.spent.insert(row.value(0)?);
     }
-    for row in advanced?.iter().chain(&retried?) {
+    for row in moved?.iter().chain(&again?) {
         answers.used.insert(row.value(0)?);
     }
     Ok(answers)
@@ -228,7 +228,7 @@ async fn finish(
 }
 
 /// What each caller is told, now that all is durable.
-fn outcomes(works: &[Work], answers: Answers) -> Vec<Outcome> {
+fn outcomes(works: &[Work], answers: &Answers) -> Vec<Outcome> {
     let mut places = answers.logged.iter();
     let mut outcomes = Vec::with_capacity(works.len());
     for (number, work) in (0..).zip(works) {
