@@ -140,7 +140,7 @@ pub async fn open_app(config: Config) -> Result<Arc<App>, StartError> {
     match config.store.url.clone() {
         StoreUrl::Memory => Ok(App::open(config, Arc::new(MemoryStore::new()), environment).await?),
         StoreUrl::Postgres(address) => {
-            let postgres = Arc::new(PostgresStore::open(address).await?);
+            let postgres = Arc::new(PostgresStore::open(*address).await?);
             let store: SharedStore = Arc::clone(&postgres) as SharedStore;
             let app = App::open(config, store, environment).await?;
             let observe = app.metrics.commit_observer();

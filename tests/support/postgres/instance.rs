@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 /// The superuser of every server made here.
 pub(crate) const USER: &str = "keywright";
 
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 
 const GUARD: &str = r#""$@" </dev/null & server=$!
 read -r _
@@ -56,12 +56,12 @@ impl Instance {
         let _old = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
         let instance = Self { folder, port: free_port(), guard: None };
-        instance.own(&instance.folder)?;
+        Self::own(&instance.folder)?;
         Ok(instance)
     }
 
     /// Gives a file to the server's user alone.
-    pub(crate) fn own(&self, path: &Path) -> Result<(), String> {
+    pub(crate) fn own(path: &Path) -> Result<(), String> {
         if let Some(user) = other_user() {
             run(Command::new("chown").arg(user).arg(path))?;
         }

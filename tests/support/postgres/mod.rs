@@ -60,7 +60,7 @@ impl Postgres {
         for (name, text) in [("server.crt", certificate), ("server.key", key)] {
             let path = instance.folder.join("data").join(name);
             std::fs::write(&path, text).expect("writable");
-            instance.own(&path).expect("owned");
+            Instance::own(&path).expect("owned");
         }
         let rules = "hostssl all all 127.0.0.1/32 scram-sha-256\n";
         std::fs::write(instance.folder.join("data/pg_hba.conf"), rules).expect("writable");

@@ -23,7 +23,7 @@ pub enum StoreUrl {
     /// This process's memory: everything is gone when it ends.
     Memory,
     /// A PostgreSQL database that many nodes may share.
-    Postgres(Address),
+    Postgres(Box<Address>),
     /// A SQLite database in this file.
     Sqlite(PathBuf),
 }
@@ -122,7 +122,8 @@ fn parse_postgres(url: &str) -> Result<StoreUrl, ValueError> {
     if !(url.starts_with("postgres://") || url.starts_with("postgresql://")) {
         return Err(ValueError::new("what is kept there is no PostgreSQL address", REMEDY));
     }
-    Address::parse(url).map(StoreUrl::Postgres).map_err(|what| ValueError::new(what, REMEDY))
+    let address = Address::parse(url).map_err(|what| ValueError::new(what, REMEDY))?;
+    Ok(StoreUrl::Postgres(Box::new(address)))
 }
 
 impl StoreConfig {
@@ -166,7 +167,7 @@ mod tests {
         let url = "postgres://u:secret@h/db?sslmode=disable";
         let address = Address::parse(url).expect("an address");
         let written = parse_url(url, Path::new("")).expect("an address");
-        assert_eq!(written, StoreUrl::Postgres(address));
+        assert_eq!(written, StoreUrl::Postgres(Box::new(address)));
         assert!(!format!("{written:?}").contains("secret"));
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("url"), format!("{url}\n")).expect("writable");
