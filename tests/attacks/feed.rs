@@ -29,7 +29,7 @@ fn a_tenant_hears_nothing_of_another() {
     let jti =
         |tokens: &Tokens| name("token", jwt::claims(tokens.access())["jti"].as_str().expect("jti"));
     for (issuer, own, foreign) in [(&server.issuer, &ours, &theirs), (&acme, &theirs, &ours)] {
-        let message = wait::until(Duration::from_secs(1), "it tells its own", || {
+        let message = wait::until(Duration::from_secs(2), "it tells its own", || {
             Some(poll(issuer, "")).filter(|message| message.entry("t", &jti(own)).is_some())
         });
         assert!(message.entry("t", &jti(foreign)).is_none(), "{issuer}");

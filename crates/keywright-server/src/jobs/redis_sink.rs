@@ -197,7 +197,7 @@ impl Writer {
             let mut keys = Pipeline::with_capacity(batch.len());
             for logged in &batch {
                 // An older floor in the place of a newer one would let tokens live again.
-                if newest.get(&logged.entry.digest).is_none_or(|seq| *seq == logged.seq) {
+                if newest.get(&logged.entry.digest).is_none_or(|newest| logged.seq >= *newest) {
                     add_key(&mut keys, tenant, logged);
                 }
             }
