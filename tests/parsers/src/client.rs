@@ -15,8 +15,9 @@ pub fn redirect_uri(input: &[u8]) -> Verdict {
     assert!(text.bytes().all(|byte| byte.is_ascii_graphic()), "RFC3986-2");
     let scheme = text.split(':').next().unwrap_or_default();
     assert!(scheme == "https" || scheme == "http" || scheme.contains('.'), "RFC8252-7.1: {scheme}");
-    let rest = text.split_once("//").map_or("", |(_, rest)| rest);
-    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    // RFC 3986 §3: an authority stands right after the scheme or nowhere.
+    let rest = text.split_once(':').and_then(|(_, rest)| rest.strip_prefix("//"));
+    let authority = rest.unwrap_or_default().split(['/', '?']).next().unwrap_or_default();
     assert!(!authority.contains('@'), "no user information");
     // RFC 9700 §2.1: nothing that is longer, shorter or beside it.
     for other in [
@@ -37,10 +38,11 @@ pub fn redirect_uri(input: &[u8]) -> Verdict {
     Verdict::Accepted
 }
 
-/// RFC 8252 §7.3: on a loopback literal the port may differ, so a cut one may still match.
+/// RFC 8252 §7.3: on a loopback literal, however it is spelt, the port may differ, so an address
+/// that lost the end of its port may still match. Plain http is for loopback only.
 fn is_port_beside(registered: &str, other: &str) -> bool {
-    let loopback = registered.starts_with("http://127.") || registered.starts_with("http://[::1]");
-    loopback && registered.starts_with(other)
+    let literal = registered.starts_with("http://") && !registered.starts_with("http://localhost");
+    literal && registered.starts_with(other)
 }
 
 /// Client metadata (RFC 7591 §2).

@@ -328,7 +328,9 @@ mod tests {
     fn visit(shot: &Shot) -> &Visit {
         match &shot.lease {
             Lease::Visit(visit) => visit,
-            Lease::Nothing | Lease::Token(_) => panic!("every shot is of a flow"),
+            Lease::Nothing | Lease::Renewal(_) | Lease::Token(_) => {
+                panic!("every shot is of a flow")
+            }
         }
     }
 

@@ -27,7 +27,7 @@ use self::client_credentials::ClientCredentials;
 pub(super) use self::client_credentials::TokenAnswer;
 use self::code::{Code, Visit};
 use self::document::Document;
-use self::introspect::Introspect;
+use self::introspect::{Introspect, Renewal};
 use self::mixed::Mixed;
 use self::refresh::Refresh;
 use self::revoke::Revoke;
@@ -113,6 +113,8 @@ pub(super) enum Next {
 /// What only one request may use at a time.
 pub(super) enum Lease {
     Nothing,
+    /// A token that is being replaced.
+    Renewal(Renewal),
     /// A credential.
     Token(Secret<String>),
     /// A flow on its way.
@@ -123,7 +125,7 @@ impl Lease {
     fn token(self) -> Option<Secret<String>> {
         match self {
             Self::Token(token) => Some(token),
-            Self::Nothing | Self::Visit(_) => None,
+            Self::Nothing | Self::Renewal(_) | Self::Visit(_) => None,
         }
     }
 }
