@@ -84,7 +84,7 @@ fn finds(sabotage: Sabotage, wanted: Invariant, beside: &[Invariant]) {
 
 #[test]
 fn a_code_that_can_be_redeemed_twice_is_found() {
-    finds(Sabotage::CodeTwice, Invariant::OnceOnly, &[]);
+    finds(Sabotage::CodeTwice, Invariant::OnceOnly, &[Invariant::StaysRevoked]);
 }
 
 #[test]
