@@ -113,12 +113,14 @@ mod tests {
         assert_eq!(parse(&words("ci")), Some(Request::Ci));
         assert_eq!(parse(&words("rfc --check")), Some(Request::RfcCheck));
         assert_eq!(parse(&words("tidy --exposures")), Some(Request::Exposures));
+        assert!(matches!(parse(&words("sim --schedules 10")), Some(Request::Sim(_))));
         assert!(matches!(parse(&words("test --only pkce")), Some(Request::Test(_))));
     }
 
     #[test]
     fn unknown_words_are_refused() {
-        for line in ["", "tidy --fix", "rfc now", "ci --fast", "test --only", "test stray"] {
+        for line in ["", "tidy --fix", "rfc now", "ci --fast", "sim 7", "test --only", "test stray"]
+        {
             assert_eq!(parse(&words(line)), None, "{line}");
         }
     }

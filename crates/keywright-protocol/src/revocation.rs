@@ -181,6 +181,8 @@ type Floors = HashMap<String, Floor>;
 struct Floor {
     /// Dead if `iat` is not after this second.
     issued_until_s: i64,
+    /// The second of the latest entry.
+    at_s: i64,
     /// When the last token that it concerns is dead anyway.
     expires_at: Timestamp,
     /// The entry that set it.
@@ -315,13 +317,18 @@ impl TenantRevocations {
         [&mut self.clients, &mut self.users, &mut self.everything]
     }
 
+    /// The second until which a client's tokens for a user are dead. As with two revocations of one
+    /// thing: what was issued after the one may carry an `iat` a second ahead, so another one of
+    /// the same second, of whatever else the token hangs on, reaches a second further.
     fn floor_s(&self, client: &str, sub: &str) -> i64 {
-        [(&self.clients, client), (&self.users, sub), (&self.everything, "")]
-            .into_iter()
-            .filter_map(|(map, id)| map.get(id))
-            .map(|floor| floor.issued_until_s)
-            .max()
-            .unwrap_or(i64::MIN)
+        let named = [(&self.clients, client), (&self.users, sub), (&self.everything, "")];
+        let mut floors = named.map(|(map, id)| map.get(id));
+        floors.sort_unstable_by_key(|floor| floor.map(|floor| floor.seq));
+        floors.into_iter().flatten().fold(i64::MIN, |dead_until_s, floor| {
+            let same_second = dead_until_s >= floor.at_s;
+            let further_s = dead_until_s.saturating_add(i64::from(same_second));
+            floor.issued_until_s.max(further_s)
+        })
     }
 }
 
@@ -334,11 +341,13 @@ fn name(map: &mut Named, id: &str, entry: &RevocationEntry) {
 /// ahead; so the next reaches at least a second further, even within the same second.
 fn raise(map: &mut Floors, id: &str, entry: &RevocationEntry) {
     let at_s = entry.at.as_unix_s();
-    let new = Floor { issued_until_s: at_s, expires_at: entry.expires_at, seq: entry.seq };
+    let (expires_at, seq) = (entry.expires_at, entry.seq);
+    let new = Floor { issued_until_s: at_s, at_s, expires_at, seq };
     let known = map.entry(id.to_owned()).or_insert(new);
     if entry.seq > known.seq {
         *known = Floor {
             issued_until_s: at_s.max(known.issued_until_s.saturating_add(1)),
+            at_s,
             expires_at: known.expires_at.max(entry.expires_at),
             seq: entry.seq,
         };
@@ -440,5 +449,19 @@ mod tests {
         set.insert(&entry(2, user(), 99));
         assert!(set.revokes(&tenant, &facts()), "issued between the two");
         assert_eq!(set.earliest_iat_s(&tenant, "c", "u"), 101);
+    }
+
+    #[test]
+    fn a_client_and_its_user_within_a_second_leave_no_gap() {
+        let tenant = TenantId::default_tenant();
+        let mut set = RevocationSet::default();
+        set.insert(&entry(1, RevocationTarget::Client(ClientId::from_trusted("c")), 99));
+        assert_eq!(set.earliest_iat_s(&tenant, "c", "u"), 100);
+        assert!(!set.revokes(&tenant, &facts()), "issued after the first");
+        set.insert(&entry(2, RevocationTarget::User(Subject::from_trusted("u")), 99));
+        assert!(set.revokes(&tenant, &facts()), "and before the second");
+        assert_eq!(set.earliest_iat_s(&tenant, "c", "u"), 101);
+        assert_eq!(set.earliest_iat_s(&tenant, "c", "x"), 100, "others are not concerned");
+        assert_eq!(set.earliest_iat_s(&tenant, "x", "u"), 100);
     }
 }

@@ -9,8 +9,8 @@ const FRESH: u64 = 150;
 /// The first so many seeds are run each time.
 const FIXED: u64 = 150;
 
-/// Seeds that have found something, or whose plans are extreme.
-const KNOWN: [u64; 14] = [70, 137, 208, 229, 252, 304, 380, 422, 473, 839, 1285, 1589, 2416, 3433];
+/// Seeds that have found something.
+const KNOWN: [u64; 10] = [304, 1285, 3179, 3433, 3553, 4051, 4818, 100_458, 101_171, 102_321];
 
 #[track_caller]
 fn holds(template: &Template, schedule: Schedule) -> u64 {
@@ -84,7 +84,7 @@ fn finds(sabotage: Sabotage, wanted: Invariant, beside: &[Invariant]) {
 
 #[test]
 fn a_code_that_can_be_redeemed_twice_is_found() {
-    finds(Sabotage::CodeTwice, Invariant::OnceOnly, &[]);
+    finds(Sabotage::CodeTwice, Invariant::OnceOnly, &[Invariant::StaysRevoked]);
 }
 
 #[test]

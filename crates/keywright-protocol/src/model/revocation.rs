@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::{Explored, Model, explore};
-use crate::id::{Subject, TenantId};
+use crate::id::{ClientId, Subject, TenantId};
 use crate::revocation::{RevocationEntry, RevocationSet, RevocationTarget, TokenFacts};
 use crate::time::Timestamp;
 
@@ -15,14 +15,15 @@ const TICK: Duration = Duration::from_millis(500);
 /// How long a token lives.
 const LIFETIME: Duration = Duration::from_secs(1);
 const REVOCATIONS: usize = 2;
-const TOKENS: usize = 2;
+// No token concerns another, so one sees whatever any could.
+const TOKENS: usize = 1;
 const NODES: usize = 2;
 
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 struct State {
     tick: u8,
-    /// When each entry was written.
-    log: Vec<u8>,
+    /// When each entry was written, and what it takes back.
+    log: Vec<(u8, Taken)>,
     tokens: Vec<Token>,
     /// What each node did, in order.
     nodes: [Vec<Act>; NODES],
@@ -49,12 +50,27 @@ enum Step {
     Follow(usize),
     Forget(usize),
     Mint(usize),
-    Revoke(usize),
+    Revoke(usize, Taken),
     Tick,
+}
+
+/// What a revocation takes: of one token it is both.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+enum Taken {
+    Client,
+    User,
+}
+
+/// Whether a node follows the log before it says that it has revoked something.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Saying {
+    AfterFollowing,
+    AtOnce,
 }
 
 /// How a node hears of entries, and when it forgets them.
 struct Log {
+    saying: Saying,
     learn: fn(&mut RevocationSet, &RevocationEntry),
     /// How long an entry is needed.
     needed: Duration,
@@ -66,11 +82,15 @@ fn moment(tick: u8) -> Timestamp {
 
 impl Log {
     fn entry(&self, state: &State, at: usize) -> RevocationEntry {
-        let written = moment(state.log[at]);
+        let (tick, taken) = state.log[at];
+        let written = moment(tick);
         RevocationEntry {
             seq: at as u64 + 1,
             tenant: TenantId::default_tenant(),
-            target: RevocationTarget::User(Subject::from_trusted("u")),
+            target: match taken {
+                Taken::Client => RevocationTarget::Client(ClientId::from_trusted("c")),
+                Taken::User => RevocationTarget::User(Subject::from_trusted("u")),
+            },
             at: written,
             expires_at: written.plus(self.needed),
         }
@@ -158,7 +178,7 @@ impl Model for Log {
         }
         for node in 0..NODES {
             if state.log.len() < REVOCATIONS {
-                steps.push(Step::Revoke(node));
+                steps.extend([Taken::Client, Taken::User].map(|taken| Step::Revoke(node, taken)));
             }
             if state.tokens.len() < TOKENS {
                 steps.push(Step::Mint(node));
@@ -187,9 +207,13 @@ impl Model for Log {
                 let informed = (0..after).all(|at| heard(state, node).any(|known| known == at));
                 next.tokens.push(Token { iat_s, after, informed });
             }
-            Step::Revoke(node) => {
-                next.log.push(state.tick);
+            Step::Revoke(node, taken) => {
+                next.log.push((state.tick, taken));
                 next.nodes[node].push(Act::Learn(state.log.len()));
+                if self.saying == Saying::AfterFollowing {
+                    let missing = place(state, node)..next.log.len();
+                    next.nodes[node].extend(missing.map(Act::Follow));
+                }
             }
             Step::Tick => next.tick += 1,
         }
@@ -199,6 +223,7 @@ impl Model for Log {
 }
 
 const REAL: Log = Log {
+    saying: Saying::AfterFollowing,
     learn: RevocationSet::learn,
     // A second more, since `iat` may lie a second ahead; and one more for each revocation in the
     // same second before.

@@ -119,6 +119,8 @@ pub(crate) struct Ledger {
     clocks: Clocks,
     count: u64,
     calls_made: u64,
+    /// How far the clock of the node that answered last was ahead.
+    ended_ahead_ms: i64,
     calls: BTreeMap<CallId, Call>,
     pub(crate) sessions: Vec<Session>,
     pub(crate) codes: Vec<Code>,
@@ -140,6 +142,7 @@ impl Ledger {
             clocks,
             count: 0,
             calls_made: 0,
+            ended_ahead_ms: 0,
             calls: BTreeMap::new(),
             sessions: Vec::new(),
             codes: Vec::new(),
@@ -232,7 +235,8 @@ impl Ledger {
     /// Whether a fate binds the memory of the node that was called.
     fn dead_in_memory(fate: &Fate, call: &Call) -> bool {
         fate.deaths.iter().any(|death| {
-            death.at < call.begun && (death.said_by == Some(call.life) || call.known >= death.at)
+            let binds = death.at < call.begun && death.right_clock;
+            binds && (death.said_by == Some(call.life) || call.known >= death.at)
         })
     }
 

@@ -10,6 +10,8 @@ pub(crate) struct Death {
     pub(crate) at: u64,
     /// Which node said so of its own knowledge, and so acts by it at once.
     pub(crate) said_by: Option<Life>,
+    /// Whether its clock was right: a wrong one also says for how long a memory needs to know.
+    pub(crate) right_clock: bool,
 }
 
 /// How a credential stands.
