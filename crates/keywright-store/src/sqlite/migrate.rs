@@ -49,7 +49,11 @@ pub(super) fn migrate(db: &mut Connection, path: &Path) -> Result<(), StoreFault
     migrate_to(db, path, MIGRATIONS)
 }
 
-pub(super) fn migrate_to(db: &mut Connection, path: &Path, known: &[Migration]) -> Result<(), StoreFault> {
+pub(super) fn migrate_to(
+    db: &mut Connection,
+    path: &Path,
+    known: &[Migration],
+) -> Result<(), StoreFault> {
     if pending(db, path, known)?.is_empty() {
         return Ok(());
     }

@@ -10,8 +10,8 @@ use keywright_protocol::id::TenantId;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use super::migrate;
 use super::column::Statements as _;
+use super::migrate;
 use super::{QUEUE_MAX, SqliteStore};
 use crate::audit::{AuditStore as _, Recorded};
 use crate::client::UpdateClient;
@@ -324,7 +324,7 @@ async fn live_tokens_survive_a_migration_from_every_earlier_schema() {
         for back in &BACK[..latest - version] {
             db.execute_batch(back).unwrap();
         }
-        db.execute("DELETE FROM migration WHERE version > ?1", [version]).unwrap();
+        db.execute_batch(&format!("DELETE FROM migration WHERE version > {version}")).unwrap();
         let reference = Place::new();
         let mut fresh = reference.other();
         migrate::migrate_to(&mut fresh, &reference.file, &migrate::MIGRATIONS[..version]).unwrap();

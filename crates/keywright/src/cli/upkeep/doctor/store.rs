@@ -76,7 +76,8 @@ fn outside(inspection: &Inspection) -> Vec<Finding> {
     }
     for (name, holder, until) in &inspection.leases {
         let held = if *until > now() { "is held by" } else { "was last held by" };
-        findings.push(Finding::note("lease", format!("{name} {held} {holder} until {}", time(*until))));
+        findings
+            .push(Finding::note("lease", format!("{name} {held} {holder} until {}", time(*until))));
     }
     if let Some(clock) = inspection.clock {
         findings.push(skew(clock, now()));
