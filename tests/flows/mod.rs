@@ -16,6 +16,7 @@ mod logo;
 mod logout;
 mod opaque;
 mod operations;
+mod postgres;
 mod prompt;
 mod refresh;
 mod relocate;

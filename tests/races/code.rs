@@ -7,7 +7,10 @@ const RACERS: usize = 50;
 
 #[test]
 fn rfc6749_4_1_2_fifty_redemptions_one_success() {
-    let world = World::start();
+    fifty_redemptions_one_success(World::start());
+}
+
+pub(super) fn fifty_redemptions_one_success(world: World) {
     for round in 0..3 {
         let flow = Authorize::new(&world.server, &world.spa).scope("openid offline_access");
         let callback = Browser::default().authorize(&flow, &world.alice);
@@ -28,7 +31,10 @@ fn rfc6749_4_1_2_fifty_redemptions_one_success() {
 /// The positive twin: many codes at the same time disturb each other in nothing.
 #[test]
 fn many_codes_at_once_all_succeed() {
-    let world = World::start();
+    many_codes_succeed(&World::start());
+}
+
+pub(super) fn many_codes_succeed(world: &World) {
     let mut browser = Browser::default();
     let codes: Vec<_> = (0..RACERS)
         .map(|_| {

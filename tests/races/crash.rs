@@ -6,16 +6,16 @@ use std::time::Duration;
 use crate::support::tokens::authenticated;
 use crate::support::{Authorize, Browser, Client, Tokens, World, wait};
 
-const OFFLINE: &str = "openid offline_access";
+pub(super) const OFFLINE: &str = "openid offline_access";
 const CLIENTS: usize = 200;
 
 /// What a careful client keeps on its own disk.
 #[derive(Clone, Debug)]
-struct Ledger {
+pub(super) struct Ledger {
     /// The newest refresh token that it has seen.
-    last: String,
+    pub(super) last: String,
     /// Everything that it was ever given, oldest first.
-    seen: Vec<String>,
+    pub(super) seen: Vec<String>,
 }
 
 fn refresh_request(world: &World, client: &Client, token: &str) -> crate::support::Request {
@@ -24,7 +24,12 @@ fn refresh_request(world: &World, client: &Client, token: &str) -> crate::suppor
 }
 
 /// Refreshes until the server is gone; the ledger holds what was really received.
-fn work(world: &World, mut ledger: Ledger, done: &AtomicUsize, gone: &AtomicBool) -> Ledger {
+pub(super) fn work(
+    world: &World,
+    mut ledger: Ledger,
+    done: &AtomicUsize,
+    gone: &AtomicBool,
+) -> Ledger {
     while !gone.load(Ordering::Relaxed) {
         let Ok(answer) = refresh_request(world, &world.spa, &ledger.last).try_send() else {
             break;
@@ -42,7 +47,10 @@ fn work(world: &World, mut ledger: Ledger, done: &AtomicUsize, gone: &AtomicBool
 
 #[test]
 fn two_hundred_clients_survive_a_kill() {
-    let mut world = World::start();
+    clients_survive_a_kill(World::start());
+}
+
+pub(super) fn clients_survive_a_kill(mut world: World) {
     let mut browser = Browser::default();
     let mut ledgers: Vec<Ledger> = (0..CLIENTS)
         .map(|_| {
@@ -82,7 +90,7 @@ fn two_hundred_clients_survive_a_kill() {
 }
 
 /// The first thing after the restart: the last known token, or its retry, still works.
-fn resume(world: &World, mut ledger: Ledger) -> Ledger {
+pub(super) fn resume(world: &World, mut ledger: Ledger) -> Ledger {
     let answer = world.server.refresh(&world.spa, &ledger.last);
     assert_eq!(answer.status, 200, "nobody loses a login: {}", answer.text());
     let child = Tokens::from(&answer).refresh().to_owned();

@@ -3,6 +3,7 @@
 mod code;
 mod crash;
 mod master_key;
+mod postgres;
 mod refresh;
 mod storage;
 

@@ -11,7 +11,10 @@ const OFFLINE: &str = "openid offline_access";
 /// CVE-2026-53517: read, validate, revoke, mint in four steps forks the family.
 #[test]
 fn rfc9700_4_14_2_fifty_refreshes_one_child() {
-    let world = World::start();
+    fifty_refreshes_one_child(World::start());
+}
+
+pub(super) fn fifty_refreshes_one_child(world: World) {
     for client in [&world.spa, &world.web] {
         let first = world.sign_in(client, OFFLINE);
         let answers = together(RACERS, |_| world.server.refresh(client, first.refresh()));
@@ -52,7 +55,10 @@ fn all_retries_of_one_client_succeed() {
 /// A revocation and a rotation at once: whichever comes first, the family ends dead.
 #[test]
 fn revocation_wins_over_rotation() {
-    let world = World::start();
+    revocation_wins(&World::start());
+}
+
+pub(super) fn revocation_wins(world: &World) {
     for _ in 0..5 {
         let tokens = world.sign_in(&world.spa, OFFLINE);
         let children: Vec<Option<String>> = together(10, |n| {

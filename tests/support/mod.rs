@@ -9,6 +9,7 @@ pub(crate) mod html;
 pub(crate) mod http;
 pub(crate) mod jwt;
 pub(crate) mod peers;
+pub(crate) mod postgres;
 pub(crate) mod secrets;
 pub(crate) mod server;
 pub(crate) mod tls;

@@ -34,6 +34,9 @@ pub(crate) struct Server {
 pub(crate) struct Builder {
     settings: Vec<(&'static str, String)>,
     data: Option<PathBuf>,
+    postgres: Option<String>,
+    /// Of another node: its issuer and its master key.
+    node_of: Option<(String, PathBuf)>,
     scheme: Option<&'static str>,
     path: &'static str,
     wrapper: Vec<String>,
@@ -49,6 +52,18 @@ impl Builder {
     /// Keeps the data in this folder rather than beside the configuration.
     pub(crate) fn data(mut self, folder: &Path) -> Self {
         self.data = Some(folder.to_owned());
+        self
+    }
+
+    /// Keeps everything but the master key in this PostgreSQL database.
+    pub(crate) fn postgres(mut self, url: &str) -> Self {
+        self.postgres = Some(url.to_owned());
+        self
+    }
+
+    /// Makes it another node of the same installation: the issuer and master key are that one's.
+    pub(crate) fn node_of(mut self, first: &Server) -> Self {
+        self.node_of = Some((first.issuer.clone(), first.folder.join("data/master.key")));
         self
     }
 
@@ -77,10 +92,17 @@ impl Builder {
         let (listen, ops) = (free_address(), free_address());
         let data = self.data.unwrap_or_else(|| folder.join("data"));
         let issuer = format!("{}://{listen}{}", self.scheme.unwrap_or("http"), self.path);
-        let mut text = format!("issuer = \"{issuer}\"\n");
-        let store = format!("url = \"sqlite:{}\"", data.join("keywright.db").display());
+        let told = self.node_of.as_ref().map_or(&issuer, |(first, _)| first);
+        let mut text = format!("issuer = \"{told}\"\n");
+        let store = match &self.postgres {
+            Some(url) => format!("url = \"{url}\""),
+            None => format!("url = \"sqlite:{}\"", data.join("keywright.db").display()),
+        };
         let addresses = format!("listen = \"{listen}\"\nops_listen = \"{ops}\"");
         let mut settings = vec![("server", addresses), ("store", store)];
+        if let Some((_, key)) = &self.node_of {
+            settings.push(("keys", format!("master = \"file:{}\"", key.display())));
+        }
         settings.extend(self.settings);
         settings.sort_by_key(|(section, _)| *section);
         let mut last = "";

@@ -2,6 +2,9 @@
 //! ends with `N passed, N failed, N skipped`.
 
 mod needs;
+// The black-box tests start servers of their own with it.
+#[path = "../../tests/support/postgres/instance.rs"]
+mod postgres;
 mod secrets;
 mod suites;
 mod summary;
@@ -25,7 +28,8 @@ const TESTS: Duration = Duration::from_mins(45);
 
 /// The program with every test, in one resolution of features: nothing is compiled twice.
 const BUILD_ALL: &[&str] = &["build", "--workspace", "--bins", "--tests"];
-const LIST_TESTS: &[&str] = &["test", "-p", "keywright-tests", "--tests", "--"];
+const LIST_TESTS: &[&str] =
+    &["test", "-p", "keywright-tests", "-p", "keywright-store", "--lib", "--tests", "--"];
 const RUN_TESTS: &[&str] = &["test", "--workspace", "--no-fail-fast", "--"];
 
 #[derive(Debug, Eq, PartialEq)]

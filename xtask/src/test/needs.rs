@@ -1,5 +1,6 @@
 //! What the tests need besides Rust, how to see whether it is there, and how it is installed.
 
+use super::postgres::{Instance, USER};
 use crate::process::{self, Ending, Step};
 use anyhow::Result;
 use std::collections::BTreeMap;
@@ -17,6 +18,8 @@ pub(super) enum Need {
     Chromium,
     /// Node and the packages of `tests/package-lock.json`.
     Npm,
+    /// PostgreSQL, of which a server is started for the tests.
+    Postgresql,
     /// Python and the packages of `tests/requirements.txt`.
     Pypi,
 }
@@ -44,6 +47,12 @@ const PROGRAMS: &[Program] = &[
     },
     Program { need: Need::Npm, probe: &["npm", "--version"], debian: &["npm"] },
     Program {
+        need: Need::Postgresql,
+        // Debian keeps it off the path, beside other versions of it.
+        probe: &["sh", "-c", "ls /usr/lib/postgresql/*/bin/initdb || command -v initdb"],
+        debian: &["postgresql"],
+    },
+    Program {
         need: Need::Pypi,
         probe: &["python3", "-c", "import ensurepip, venv"],
         debian: &["python3", "python3-venv"],
@@ -51,10 +60,12 @@ const PROGRAMS: &[Program] = &[
 ];
 
 /// What was found or installed, and what stands in the way of the rest.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Setup {
     obstacles: BTreeMap<Need, String>,
     environment: Vec<(&'static str, OsString)>,
+    /// Stopped when the tests are over.
+    postgres: Option<Instance>,
 }
 
 impl Setup {
@@ -70,6 +81,7 @@ impl Setup {
             }
         }
         setup.chromium();
+        setup.postgresql();
         setup.npm(&root.join("tests"), installing)?;
         setup.pypi(&root.join("tests"), &target.join("test-venv"), installing)?;
         Ok(setup)
@@ -88,6 +100,26 @@ impl Setup {
     fn chromium(&mut self) {
         if let Some(path) = on_path("chromium") {
             self.environment.push(("KEYWRIGHT_TEST_CHROMIUM", path.into()));
+        }
+    }
+
+    fn postgresql(&mut self) {
+        if self.obstacles.contains_key(&Need::Postgresql) {
+            return;
+        }
+        let server = Instance::create(&["-A", "trust"], "fsync = off").and_then(|mut server| {
+            server.start()?;
+            Ok(server)
+        });
+        match server {
+            Ok(server) => {
+                let url = format!("postgres://{USER}@127.0.0.1:{}/postgres", server.port);
+                self.environment.push(("KEYWRIGHT_TEST_POSTGRES", url.into()));
+                self.postgres = Some(server);
+            }
+            Err(obstacle) => {
+                self.obstacles.insert(Need::Postgresql, obstacle);
+            }
         }
     }
 

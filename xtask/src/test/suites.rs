@@ -1,4 +1,4 @@
-//! Which tests need more than Rust, by the first part of their names in the integration crate.
+//! Which tests need more than Rust, by the first part of their names.
 
 use super::needs::{Need, Setup};
 
@@ -12,6 +12,11 @@ const SUITES: &[Suite] = &[
     Suite { prefix: "browser::", needs: &[Need::Chromium, Need::Npm] },
     Suite { prefix: "interop::npm::", needs: &[Need::Npm] },
     Suite { prefix: "interop::pypi::", needs: &[Need::Pypi] },
+    Suite { prefix: "flows::postgres::", needs: &[Need::Postgresql] },
+    Suite { prefix: "races::postgres::", needs: &[Need::Postgresql] },
+    // Of the store's own tests.
+    Suite { prefix: "contract::postgres::", needs: &[Need::Postgresql] },
+    Suite { prefix: "postgres::tests::", needs: &[Need::Postgresql] },
 ];
 
 /// The suites that cannot run here. Says why.

@@ -156,13 +156,15 @@ impl PostgresStore {
     /// All rows of a short read, on a connection that others use at the same time.
     async fn all(&self, sql: &str, values: Values<'_>) -> Result<Vec<Row>, StoreFault> {
         let reading = async {
-            let connection = self.shared.pool.reader().await?;
-            match connection.all(sql, values).await {
-                Err(_) if !connection.is_usable() => {
-                    // It was lost while nobody used it: reading again changes nothing.
-                    self.shared.pool.reader().await?.all(sql, values).await
+            let mut tries = 1;
+            loop {
+                let connection = self.shared.pool.reader().await?;
+                let read = connection.all(sql, values).await;
+                // One that was lost while nobody used it is replaced: reading changes nothing.
+                if read.is_ok() || connection.is_usable() || tries == TRIES_MAX {
+                    return read;
                 }
-                read => read,
+                tries += 1;
             }
         };
         timeout(VERB_MAX, reading).await.unwrap_or_else(|_| Err(no_answer()))

@@ -1,9 +1,15 @@
-//! How many refresh tokens a second SQLite rotates durably, each with its audit event.
+//! How many refresh tokens a second a store rotates durably, each with its audit event.
 //!
-//! `cargo run --release -p keywright-store --example rotation_rate -- [FOLDER [FAMILIES]]`
+//! `cargo run --release -p keywright-store --example rotation_rate -- [FOLDER [FAMILIES [URL]]]`
+//!
+//! With a URL it is PostgreSQL, an empty database on the disk of FOLDER, and the same work is also
+//! done as most programs would do it: six statements and a transaction for each rotation. Without
+//! it is SQLite in FOLDER.
 //!
 //! The disk decides, so its raw sync rate is measured before and after, and every rate is also
 //! told as a multiple of it.
+
+mod six;
 
 use std::io::{Write as _, stdout};
 use std::path::Path;
@@ -28,6 +34,7 @@ use keywright_protocol::token::{CodeHash, RefreshHash, SessionHash};
 use keywright_protocol::user::{User, Username};
 use keywright_store::SharedStore;
 use keywright_store::code::{Issue, IssueCode, Redeem, RedeemCode};
+use keywright_store::postgres::{Address, PostgresStore};
 use keywright_store::refresh::{Child, NewFamily, Rotate, Rotation, RotationStep};
 use keywright_store::session::SignIn;
 use keywright_store::sqlite::SqliteStore;
@@ -50,14 +57,10 @@ async fn main() -> Result<(), Failure> {
     let folder = tempfile::tempdir_in(parent)?;
     let folder = folder.path();
     let families: u64 = arguments.next().map_or(Ok(100_000), |text| text.parse())?;
+    let url = arguments.next();
     let file = folder.join("rotation_rate.db");
-    let store = Arc::new(SqliteStore::open(&file)?);
     let commits = Arc::new(Commits::default());
-    let observer = commits.clone();
-    store.observe(move |commit| {
-        observer.commits.fetch_add(1, Ordering::Relaxed);
-        observer.verbs.fetch_add(commit.verbs as u64, Ordering::Relaxed);
-    });
+    let store = open(url.as_deref(), &file, &commits).await?;
     let shop = Arc::new(Shop::open(store, families).await?);
     let mut out = stdout().lock();
     writeln!(out, "{families} families")?;
@@ -79,11 +82,40 @@ async fn main() -> Result<(), Failure> {
             run.rate() / raw,
         )?;
     }
+    if let Some(url) = &url {
+        for callers in [64, 512] {
+            let rate = six::rate(&shop, url, callers).await?;
+            writeln!(out, "{callers:>7} {rate:>7.0} as six statements on 64 connections")?;
+        }
+    }
     writeln!(out, "raw syncs: {:.0}/s", syncs_per_second(folder)?)?;
     writeln!(out, "a point read: {:.1} us of CPU", shop.read_cost_us().await?)?;
     shop.store.close().await;
-    writeln!(out, "the file holds {} bytes", std::fs::metadata(&file)?.len())?;
+    if url.is_none() {
+        writeln!(out, "the file holds {} bytes", std::fs::metadata(&file)?.len())?;
+    }
     Ok(())
+}
+
+/// Opens the store that was asked for, and counts its commits.
+async fn open(
+    url: Option<&str>,
+    file: &Path,
+    commits: &Arc<Commits>,
+) -> Result<SharedStore, Failure> {
+    let counted = Arc::clone(commits);
+    let observer = move |commit: keywright_store::sqlite::Commit| {
+        counted.commits.fetch_add(1, Ordering::Relaxed);
+        counted.verbs.fetch_add(commit.verbs as u64, Ordering::Relaxed);
+    };
+    if let Some(url) = url {
+        let store = PostgresStore::open(Address::parse(url)?).await?;
+        store.observe(observer);
+        return Ok(Arc::new(store));
+    }
+    let store = SqliteStore::open(file)?;
+    store.observe(observer);
+    Ok(Arc::new(store))
 }
 
 #[derive(Default)]
@@ -158,7 +190,7 @@ struct Shop {
 }
 
 impl Shop {
-    async fn open(store: Arc<SqliteStore>, families: u64) -> Result<Self, Failure> {
+    async fn open(store: SharedStore, families: u64) -> Result<Self, Failure> {
         let shop = Self {
             store,
             tenant: TenantId::default_tenant(),

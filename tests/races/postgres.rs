@@ -1,0 +1,187 @@
+//! The same races over PostgreSQL, on three nodes, and with the database gone meanwhile.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use super::crash::{Ledger, OFFLINE, resume, work};
+use super::{code, crash, refresh, together};
+use crate::support::postgres::{Postgres, database};
+use crate::support::{Authorize, Browser, Server, Tokens, World, wait};
+
+const CLIENTS: usize = 50;
+/// The longest that the database's return may go unnoticed.
+const RECOVERED_IN: Duration = Duration::from_secs(5);
+
+fn world() -> World {
+    World::in_server(Server::builder().postgres(&database()).start())
+}
+
+#[test]
+fn rfc6749_4_1_2_fifty_redemptions_one_success() {
+    code::fifty_redemptions_one_success(world());
+}
+
+#[test]
+fn many_codes_at_once_all_succeed() {
+    code::many_codes_succeed(&world());
+}
+
+#[test]
+fn rfc9700_4_14_2_fifty_refreshes_one_child() {
+    refresh::fifty_refreshes_one_child(world());
+}
+
+#[test]
+fn revocation_wins_over_rotation() {
+    refresh::revocation_wins(&world());
+}
+
+#[test]
+fn two_hundred_clients_survive_a_kill() {
+    crash::clients_survive_a_kill(world());
+}
+
+/// Three nodes on one database; requests go to each in turn.
+fn three_nodes() -> (World, Vec<Server>) {
+    let url = database();
+    let world = World::in_server(Server::builder().postgres(&url).start());
+    let node = || Server::builder().postgres(&url).node_of(&world.server).start();
+    let nodes = vec![node(), node()];
+    (world, nodes)
+}
+
+#[test]
+fn fifty_uses_on_three_nodes_have_one_winner() {
+    let (world, nodes) = three_nodes();
+    let all = [&world.server, &nodes[0], &nodes[1]];
+    let flow = Authorize::new(&world.server, &world.spa).scope(OFFLINE);
+    let callback = Browser::default().authorize(&flow, &world.alice);
+    let answers = together(50, |n| all[n % 3].redeem(&world.spa, &flow, callback.code()));
+    assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1, "RFC6749-4.1.2");
+    let first = world.sign_in(&world.spa, OFFLINE);
+    let answers = together(50, |n| all[n % 3].refresh(&world.spa, first.refresh()));
+    let winners = answers.iter().filter(|answer| answer.status == 200);
+    let children: HashSet<String> =
+        winners.map(|answer| Tokens::from(answer).refresh().to_owned()).collect();
+    assert_eq!(children.len(), 1, "RFC9700-4.14.2: no fork, whatever the node");
+}
+
+#[test]
+fn what_one_node_does_the_others_know() {
+    let (world, nodes) = three_nodes();
+    let tokens = world.sign_in(&world.spa, OFFLINE);
+    let next = Tokens::from(&nodes[0].refresh(&world.spa, tokens.refresh()));
+    assert_eq!(nodes[1].userinfo(next.access()).status, 200);
+    let client = nodes[1].client(&crate::support::world::service_metadata("orders:read"));
+    let machine = wait::until(Duration::from_secs(2), "a client is known everywhere", || {
+        let pairs = [("grant_type", "client_credentials"), ("scope", "orders:read")];
+        let answer = nodes[0].token(&client, &pairs);
+        (answer.status == 200).then(|| Tokens::from(&answer))
+    });
+    assert!(world.server.is_active(&client, machine.access()));
+    assert_eq!(world.server.revoke(&client, machine.access()).status, 200);
+    wait::until_true(Duration::from_secs(1), "a revocation is known everywhere", || {
+        nodes.iter().all(|node| !node.is_active(&client, machine.access()))
+    });
+    world.server.cli(&["audit", "verify"]).expect_status(0);
+}
+
+#[test]
+fn three_nodes_that_start_at_once_make_one_set_of_keys() {
+    let alone = Server::builder().postgres(&database()).start();
+    let kids = |server: &Server| {
+        let keys = server.get("/jwks").expect(200);
+        let keys = keys["keys"].as_array().expect("a list").clone();
+        keys.iter().map(|key| key["kid"].to_string()).collect::<HashSet<_>>()
+    };
+    let url = database();
+    let mut first = Server::builder().postgres(&url).prepare();
+    let data = first.folder.join("data");
+    std::fs::create_dir_all(&data).expect("writable");
+    std::fs::copy(alone.folder.join("data/master.key"), data.join("master.key")).expect("a key");
+    let mut others: Vec<Server> =
+        (0..2).map(|_| Server::builder().postgres(&url).node_of(&first).prepare()).collect();
+    first.spawn();
+    others.iter_mut().for_each(Server::spawn);
+    first.wait_ready();
+    others.iter_mut().for_each(Server::wait_ready);
+    let expected = kids(&alone).len();
+    wait::until_true(Duration::from_secs(10), "all nodes publish the same keys", || {
+        let published = kids(&first);
+        published.len() == expected && others.iter().all(|node| kids(node) == published)
+    });
+}
+
+/// Signs clients in, lets them refresh all the time, and meanwhile takes the database away.
+fn nobody_is_lost_by(world: &World, outage: impl FnOnce()) {
+    let mut browser = Browser::default();
+    let ledgers: Vec<Ledger> = (0..CLIENTS)
+        .map(|_| {
+            let tokens = world.sign_in_with(&mut browser, &world.spa, OFFLINE, &world.alice);
+            Ledger { last: tokens.refresh().to_owned(), seen: Vec::new() }
+        })
+        .collect();
+    let (done, gone) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let ledgers: Vec<Ledger> = std::thread::scope(|scope| {
+        let (done, gone) = (&done, &gone);
+        let workers: Vec<_> = ledgers
+            .into_iter()
+            .map(|ledger| scope.spawn(move || work(world, ledger, done, gone)))
+            .collect();
+        let progress = |what: &str, bound| {
+            let before = done.load(Ordering::Relaxed);
+            wait::until_true(bound, what, || done.load(Ordering::Relaxed) > before + CLIENTS);
+        };
+        progress("all are busy", Duration::from_mins(1));
+        outage();
+        let back = Instant::now();
+        progress("they go on", RECOVERED_IN);
+        assert!(back.elapsed() < RECOVERED_IN);
+        gone.store(true, Ordering::Relaxed);
+        workers.into_iter().map(|worker| worker.join().expect("a worker")).collect()
+    });
+    let ledgers: Vec<Ledger> = ledgers.into_iter().map(|ledger| resume(world, ledger)).collect();
+    for ledger in ledgers.iter().take(10) {
+        let old = ledger.seen.first().expect("at least one rotation");
+        world.server.refresh(&world.spa, old).expect_error(400, "invalid_grant");
+    }
+    world.server.cli(&["audit", "verify"]).expect_status(0);
+}
+
+#[test]
+fn a_restart_of_the_database_loses_nobody() {
+    for mode in ["fast", "immediate"] {
+        let mut postgres = Postgres::start();
+        let world = World::in_server(Server::builder().postgres(&postgres.url()).start());
+        nobody_is_lost_by(&world, || {
+            postgres.stop(mode);
+            let asked = Instant::now();
+            let answer = world.server.token(
+                &world.service,
+                &[("grant_type", "client_credentials"), ("scope", "orders:read")],
+            );
+            assert_eq!(answer.status, 503, "{mode}: {answer:?}");
+            assert!(asked.elapsed() < Duration::from_secs(3), "{mode}: told at once");
+            postgres.start_again();
+        });
+        world.server.stop();
+    }
+}
+
+#[test]
+fn a_standby_that_takes_over_loses_nobody() {
+    let mut primary = Postgres::start();
+    let standby = primary.standby();
+    let url =
+        format!("postgres://keywright@{},{}/postgres", primary.authority(), standby.authority());
+    let world = World::in_server(Server::builder().postgres(&url).start());
+    nobody_is_lost_by(&world, || {
+        primary.stop("immediate");
+        standby.promote();
+    });
+    // Everything else goes on too.
+    world.sign_in(&world.web, OFFLINE);
+    world.server.client_credentials(&world.service, "orders:read");
+    world.server.stop();
+}
