@@ -90,9 +90,9 @@ fn tls_and_a_password() {
     let authority = certificates.authority.display();
     let trusting = format!("{address}?sslmode=verify-full&sslrootcert={authority}");
     works(World::in_server(Server::builder().postgres(&trusting).start()));
-    works(World::in_server(
-        Server::builder().postgres(&format!("{address}?sslmode=require")).start(),
-    ));
+    query(&format!("{address}?sslmode=require"), "CREATE DATABASE second");
+    let unchecked = address.replace("/postgres", "/second") + "?sslmode=require";
+    works(World::in_server(Server::builder().postgres(&unchecked).start()));
     // The nearest neighbours: nobody vouches for the certificate, no encryption, a wrong password.
     let wrong = trusting.replace("s3cret-word", "s3cret-wort");
     for url in [format!("{address}?sslmode=verify-full"), address, wrong] {

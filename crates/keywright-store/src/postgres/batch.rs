@@ -106,9 +106,9 @@ impl Queue {
             let touched = call.work.touched();
             let free = touched.is_none_or(|touched| self.touched.insert(touched));
             if free {
-                batch.push(call)
+                batch.push(call);
             } else {
-                later.push_back(call)
+                later.push_back(call);
             }
             if batch.len() == BATCH_MAX {
                 break;
@@ -244,7 +244,8 @@ async fn write_together(shared: &Shared, works: &[Work]) -> Result<Vec<Outcome>,
             }
             Err(fault) => fault,
         };
-        if !conflict && !(lost && ending == Ending::Certain) {
+        let again = conflict || (lost && ending == Ending::Certain);
+        if !again {
             let alone = !lost && matches!(fault, StoreFault::Unavailable(_));
             return Err(Failed { fault, alone });
         }

@@ -72,7 +72,7 @@ pub(super) async fn write(
     if let Err(fault) = finish(db, &last, &refused, &mut answers).await {
         return (Ending::Uncertain, Err(fault));
     }
-    (Ending::Certain, Ok(outcomes(works, answers)))
+    (Ending::Certain, Ok(outcomes(works, &answers)))
 }
 
 /// Statements are prepared before they are sent in a row: preparing waits for an answer, and what
@@ -116,7 +116,7 @@ async fn decide(db: &Connection, questions: &Questions<'_>) -> Result<Answers, S
     let once: Values<'_> = &[keys, &questions.once_nows, &questions.once_ends, beginnings];
     let (advances, retries) = (questions.advances.advance(), questions.retries.retry());
     let adoptions = questions.adoptions.adopt();
-    let (begun, spent, adopted, advanced, retried) = tokio::join!(
+    let (begun, spent, caught_up, moved, again) = tokio::join!(
         biased;
         db.batch(Mode::Together.begin()),
         ask(db, SPEND, once, questions.once_keys.len()),
@@ -129,7 +129,7 @@ async fn decide(db: &Connection, questions: &Questions<'_>) -> Result<Answers, S
     for row in spent? {
         answers.spent.insert(row.value(0)?);
     }
-    for row in adopted?.iter().chain(&advanced?).chain(&retried?) {
+    for row in caught_up?.iter().chain(&moved?).chain(&again?) {
         answers.used.insert(row.value(0)?);
     }
     Ok(answers)
@@ -235,7 +235,7 @@ async fn finish(
 }
 
 /// What each caller is told, now that all is durable.
-fn outcomes(works: &[Work], answers: Answers) -> Vec<Outcome> {
+fn outcomes(works: &[Work], answers: &Answers) -> Vec<Outcome> {
     let mut places = answers.logged.iter();
     let mut outcomes = Vec::with_capacity(works.len());
     for (number, work) in (0..).zip(works) {

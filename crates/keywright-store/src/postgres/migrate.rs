@@ -141,12 +141,12 @@ async fn pending(
 }
 
 /// The versions of the database: numbered from 1 without gaps, as they were written.
-async fn applied(db: &Connection) -> Result<Vec<(i64, String, [u8; 32])>, StoreFault> {
+async fn applied(db: &Connection) -> Result<Vec<(i64, String, Vec<u8>)>, StoreFault> {
     let exists = "SELECT 1 FROM information_schema.tables
          WHERE table_schema = current_schema() AND table_name = 'migration'";
     if db.one(exists, &[]).await?.is_none() {
         return Ok(Vec::new());
     }
     let rows = db.all("SELECT version, name, sha256 FROM migration ORDER BY version", &[]).await?;
-    rows.iter().map(|row| Ok((row.value(0)?, row.text(1)?, row.hash(2)?))).collect()
+    rows.iter().map(|row| Ok((row.value(0)?, row.text(1)?, row.value(2)?))).collect()
 }
