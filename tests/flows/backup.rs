@@ -243,7 +243,7 @@ fn an_interrupted_copy_goes_on_where_it_stopped() {
 
     let done = world.server.cli_plain(&args, "");
     done.expect_status(0);
-    assert!(done.stderr.contains("rows are there already"), "{}", done.stderr);
+    assert!(done.stderr.contains("goes on where it stopped"), "{}", done.stderr);
     let table: HashMap<&str, &str> = done
         .stdout
         .lines()
@@ -252,6 +252,10 @@ fn an_interrupted_copy_goes_on_where_it_stopped() {
     assert!(table["one_time"].starts_with(&rows.to_string()), "{}", done.stdout);
     assert!(done.stdout.lines().skip(1).all(|line| line.ends_with("yes")), "{}", done.stdout);
     world.server.cli(&args).expect_status(1);
+    let itself =
+        format!("sqlite:{}", world.server.folder.join("data/../data/keywright.db").display());
+    let itself = ["store", "copy", "--dangerous-replace", "--to", itself.as_str()];
+    world.server.cli(&itself).expect_status(2);
 
     std::fs::write(&world.server.config, moved).expect("writable");
     world.start_again();

@@ -1,26 +1,12 @@
-//! From SQLite to PostgreSQL and back: nobody notices.
+//! From SQLite to PostgreSQL and back, and from a primary to a standby that lags.
 
-use std::process::Command;
 use std::time::Duration;
 
-use crate::support::{Tokens, World};
+use crate::support::postgres::{Postgres, database, query};
+use crate::support::{Server, Tokens, World, wait};
 
 const OFFLINE: &str = "openid offline_access";
 const BOUND: Duration = Duration::from_mins(1);
-/// The URL of a server that the tests may use, as its superuser.
-const SERVER: &str = "KEYWRIGHT_TEST_POSTGRES";
-
-/// An empty schema of its own on that server, as an address.
-fn empty_schema(name: &str) -> String {
-    let server = std::env::var(SERVER).expect("KEYWRIGHT_TEST_POSTGRES: see `cargo xtask test`");
-    let schema = format!("flow_{name}_{}", std::process::id());
-    let sql = format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}");
-    let made = Command::new("psql").args([&server, "-qc", &sql]).status();
-    assert!(made.expect("psql is installed").success());
-    let and = if server.contains('?') { '&' } else { '?' };
-    format!("{server}{and}options=-c%20search_path%3D{schema}")
-}
-
 /// Moves the stopped store, and starts the server on the new one.
 fn relocate(world: &mut World, from: &str, to: &str) {
     world.server.signal("TERM");
@@ -47,7 +33,7 @@ fn a_store_moves_to_postgresql_and_back() {
     world.server.revoke(&world.spa, revoked.refresh()).expect(200);
     let folder = world.server.folder.clone();
     let file = format!("sqlite:{}", folder.join("data/keywright.db").display());
-    let database = empty_schema("there");
+    let database = database();
     relocate(&mut world, &file, &database);
 
     assert!(world.server.is_active(&world.web, second.access()), "a move ends nothing");
@@ -79,5 +65,45 @@ fn a_store_moves_to_postgresql_and_back() {
     assert!(world.server.is_active(&world.web, fifth.access()));
     assert!(!world.server.is_active(&world.web, fourth.access()), "issued before the restore");
     world.server.refresh(&world.web, third.refresh()).expect_error(400, "invalid_grant");
+    world.server.stop();
+}
+
+/// The standby takes over without the last things that the primary answered.
+#[test]
+fn a_fail_over_that_lost_something_logs_nobody_out_and_revives_nothing() {
+    let mut primary = Postgres::start();
+    let mut standby = primary.standby();
+    let url =
+        format!("postgres://keywright@{},{}/postgres", primary.authority(), standby.authority());
+    let world = World::in_server(Server::builder().postgres(&url).start());
+    let busy = world.sign_in(&world.web, OFFLINE);
+    let idle = world.sign_in(&world.spa, OFFLINE);
+    // From here on the standby hears of nothing, and the primary does not wait for it.
+    query(&primary.url(), "ALTER SYSTEM SET synchronous_standby_names = ''");
+    query(&primary.url(), "SELECT pg_reload_conf()");
+    standby.stop("fast");
+    let first = Tokens::from(&world.server.refresh(&world.web, busy.refresh()));
+    let second = Tokens::from(&world.server.refresh(&world.web, first.refresh()));
+    let machine = world.server.client_credentials(&world.service, "orders:read");
+    world.server.revoke(&world.service, machine.access()).expect(200);
+    primary.stop("immediate");
+    standby.start_again();
+    standby.promote();
+
+    let third = wait::until(BOUND, "the server finds the new primary", || {
+        let answer = world.server.refresh(&world.web, second.refresh());
+        (answer.status == 200).then(|| Tokens::from(&answer))
+    });
+    Tokens::from(&world.server.refresh(&world.spa, idle.refresh()));
+    assert!(!world.server.is_active(&world.service, machine.access()), "revoked stays revoked");
+    assert!(!world.server.is_active(&world.web, second.access()), "clients refresh once");
+    assert!(world.server.is_active(&world.web, third.access()));
+    assert_eq!(query(&standby.url(), "SELECT number FROM epoch"), "1");
+    // What was used in the gap is used: the family ends as ever.
+    world.server.refresh(&world.web, first.refresh()).expect_error(400, "invalid_grant");
+    world.server.refresh(&world.web, third.refresh()).expect_error(400, "invalid_grant");
+    world.server.cli(&["audit", "verify"]).expect_status(0);
+    let events = world.server.cli(&["audit", "export", "--type", "epoch.raised"]).stdout;
+    assert!(events.contains("timeline 00000001 to 00000002"), "{events}");
     world.server.stop();
 }

@@ -95,7 +95,8 @@ pub fn chain_hash(tenant: &TenantId, seq: u64, prev_hash: &[u8; 32], body: &str)
     sha256_of(&[name, &[0], &seq.to_be_bytes(), prev_hash, body.as_bytes()])
 }
 
-/// Whether an event is what follows the last one in a tenant's log, the beginning being 0 and zeros.
+/// Whether an event is what follows the last one in a tenant's log, of which the beginning is 0 and
+/// zeros.
 ///
 /// # Errors
 /// What shows that it is not.

@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use super::{Explored, Model, explore};
 use crate::fixture::{at, family, refresh_token};
-use crate::grant::refresh_token::{StoredFamily, transition};
+use crate::grant::refresh_token::{Presented, StoredFamily, transition};
 use crate::grant::{GrantError, RefreshPlan};
 use crate::time::Timestamp;
-use crate::token::RefreshHash;
 
 /// Ticks in which a retry gets the same child.
 const RETRY: u8 = 2;
@@ -18,7 +17,7 @@ const TOKENS: usize = 5;
 const ACTORS: usize = 3;
 const THIEF: usize = 2;
 
-type Judge = fn(&StoredFamily, RefreshHash, Duration, Timestamp) -> Result<RefreshPlan, GrantError>;
+type Judge = fn(&StoredFamily, Presented, Duration, Timestamp) -> Result<RefreshPlan, GrantError>;
 
 /// A row as the store keeps it, and what was done with each token.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -105,7 +104,9 @@ impl Families {
         }
         let (row, now) = Self::row(state);
         let window = Duration::from_secs(RETRY.into());
-        match (self.judge)(&row, refresh_token(token).hash(), window, now) {
+        let hash = refresh_token(token).hash();
+        let presented = Presented { hash, generation: Some(token.into()) };
+        match (self.judge)(&row, presented, window, now) {
             Ok(plan) => {
                 let retry = matches!(plan, RefreshPlan::Retry(_));
                 next.actors[actor].doing = Doing::Judged { token, retry };
@@ -262,7 +263,7 @@ fn one_careful_tab_never_loses_its_family() {
 
 fn impatient(
     family: &StoredFamily,
-    presented: RefreshHash,
+    presented: Presented,
     _: Duration,
     now: Timestamp,
 ) -> Result<RefreshPlan, GrantError> {
@@ -271,7 +272,7 @@ fn impatient(
 
 fn forgiving(
     family: &StoredFamily,
-    presented: RefreshHash,
+    presented: Presented,
     _: Duration,
     now: Timestamp,
 ) -> Result<RefreshPlan, GrantError> {

@@ -248,7 +248,7 @@ impl<'a> DumpReader<'a> {
     }
 
     /// What comes next.
-    pub fn next(&mut self) -> Result<Entry, DumpFault> {
+    pub fn read(&mut self) -> Result<Entry, DumpFault> {
         if !self.read_line()? {
             return Err(self.damaged("it ends too early"));
         }
@@ -282,7 +282,7 @@ impl<'a> DumpReader<'a> {
     /// Reads to the end and believes nothing before.
     pub fn verify(mut self) -> Result<DumpSummary, DumpFault> {
         loop {
-            if let Entry::End(summary) = self.next()? {
+            if let Entry::End(summary) = self.read()? {
                 return Ok(summary);
             }
         }
@@ -333,5 +333,7 @@ fn json<T: Serialize>(value: &T) -> Result<String, DumpFault> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |n: u8| DIGITS.get(usize::from(n)).copied().map_or('?', char::from);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }

@@ -113,7 +113,7 @@ pub async fn load(
 ) -> Result<Vec<(Table, Digest)>, DumpFault> {
     let (mut rows, mut at) = (Vec::new(), None);
     loop {
-        match dump.next()? {
+        match dump.read()? {
             Entry::Row(row) => {
                 rows.push(row);
                 if let Some(table) = at

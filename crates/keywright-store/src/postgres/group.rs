@@ -116,7 +116,7 @@ async fn decide(db: &Connection, questions: &Questions<'_>) -> Result<Answers, S
     let once: Values<'_> = &[keys, &questions.once_nows, &questions.once_ends, beginnings];
     let (advances, retries) = (questions.advances.advance(), questions.retries.retry());
     let adoptions = questions.adoptions.adopt();
-    let (begun, spent, adopted, moved, again) = tokio::join!(
+    let (begun, spent, caught_up, moved, again) = tokio::join!(
         biased;
         db.batch(Mode::Together.begin()),
         ask(db, SPEND, once, questions.once_keys.len()),
@@ -129,7 +129,7 @@ async fn decide(db: &Connection, questions: &Questions<'_>) -> Result<Answers, S
     for row in spent? {
         answers.spent.insert(row.value(0)?);
     }
-    for row in adopted?.iter().chain(&moved?).chain(&again?) {
+    for row in caught_up?.iter().chain(&moved?).chain(&again?) {
         answers.used.insert(row.value(0)?);
     }
     Ok(answers)

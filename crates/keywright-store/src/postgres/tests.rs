@@ -49,26 +49,6 @@ pub(crate) async fn open(url: &str) -> PostgresStore {
     PostgresStore::open(Address::parse(url).unwrap()).await.unwrap()
 }
 
-#[tokio::test]
-async fn another_timeline_begins_an_epoch() {
-    let url = empty_schema().await;
-    let world = crate::contract::fixture::World::new(std::sync::Arc::new(open(&url).await)).await;
-    let again = open(&url).await;
-    assert_eq!(again.load_epoch().await.unwrap().number, 0, "the same timeline");
-    let log = again.log_heads().await.unwrap();
-    administer(&url, "UPDATE epoch SET timeline = '0000BEEF'").await;
-    let (first, second) = tokio::join!(open(&url), open(&url));
-    for store in [&first, &second] {
-        assert_eq!(store.load_epoch().await.unwrap().number, 1, "once, whoever notices");
-        assert!(store.log_heads().await.unwrap().revocation > log.revocation);
-    }
-    let events = first.audit_since(&world.tenant, 0, 100).await.unwrap();
-    let last = events.last().unwrap();
-    assert!(last.body.contains("epoch.raised") && last.body.contains("0000BEEF"), "{}", last.body);
-    crate::contract::audit::verify(&world.tenant, &events);
-    assert_eq!(open(&url).await.load_epoch().await.unwrap().number, 1, "and known from then on");
-}
-
 async fn record(store: &PostgresStore) -> Result<Recorded, StoreFault> {
     store.record(event(&TenantId::default_tenant(), at_s(1))).await
 }
@@ -299,4 +279,24 @@ async fn a_server_that_is_not_there_is_told_at_once() {
         other => panic!("{other:?}"),
     }
     assert!(begun.elapsed() < Duration::from_secs(3));
+}
+
+#[tokio::test]
+async fn another_timeline_begins_an_epoch() {
+    let url = empty_schema().await;
+    let world = World::new(Arc::new(open(&url).await)).await;
+    let again = open(&url).await;
+    assert_eq!(again.load_epoch().await.unwrap().number, 0, "the same timeline");
+    let log = again.log_heads().await.unwrap();
+    administer(&url, "UPDATE epoch SET timeline = '0000BEEF'").await;
+    let (first, second) = tokio::join!(open(&url), open(&url));
+    for store in [&first, &second] {
+        assert_eq!(store.load_epoch().await.unwrap().number, 1, "once, whoever notices");
+        assert!(store.log_heads().await.unwrap().revocation > log.revocation);
+    }
+    let events = first.audit_since(&world.tenant, 0, 100).await.unwrap();
+    let last = events.last().unwrap();
+    assert!(last.body.contains("epoch.raised") && last.body.contains("0000BEEF"), "{}", last.body);
+    verify(&world.tenant, &events);
+    assert_eq!(open(&url).await.load_epoch().await.unwrap().number, 1, "and known from then on");
 }

@@ -173,7 +173,7 @@ fn put(db: &Connection, table: Table, row: &Row) -> Result<(), StoreFault> {
     let sql = match table {
         Table::Epoch => "UPDATE epoch SET number = ?1, raised_at = ?2".to_owned(),
         Table::Sequence => {
-            let known = row.0.first().is_some_and(|name| is_sequence(name));
+            let known = row.0.first().is_some_and(is_sequence);
             if !known {
                 return Err(StoreFault::Corrupt("an unknown sequence".to_owned()));
             }

@@ -344,8 +344,7 @@ async fn live_tokens_survive_a_migration_from_every_earlier_schema() {
         for back in &BACK[..latest - version] {
             db.execute_batch(back).unwrap();
         }
-        db.execute("DELETE FROM migration WHERE version > ?1", [i64::try_from(version).unwrap()])
-            .unwrap();
+        db.execute_batch(&format!("DELETE FROM migration WHERE version > {version}")).unwrap();
         let reference = Place::new();
         let mut fresh = reference.other();
         migrate::migrate_to(&mut fresh, &reference.file, &migrate::MIGRATIONS[..version]).unwrap();

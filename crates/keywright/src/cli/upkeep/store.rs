@@ -2,9 +2,13 @@
 
 use std::path::Path;
 
+use keywright_jose::base64url_encode;
+use keywright_protocol::time::Timestamp;
 use keywright_server::config::StoreUrl;
+use keywright_server::environment::{SystemEnvironment, random};
 use keywright_server::start;
 use keywright_store::SharedStore;
+use keywright_store::change::{LogHeads, NodeReport};
 use keywright_store::copy::{Proof, Side, transfer};
 use serde_json::json;
 
@@ -47,8 +51,8 @@ pub(in crate::cli) async fn run(place: Place, args: StoreArgs) -> Result<(), Fai
     let keeper = Keeper::new(&place, "store copy")?;
     let output = Output { json: place.json };
     let to = StoreUrl::parse(&args.to, Path::new("")).map_err(Failure::usage)?;
-    if to == StoreUrl::Memory || to.to_string() == keeper.url().to_string() {
-        return Err(Failure::usage("--to must name another store that outlives this process"));
+    if to == StoreUrl::Memory {
+        return Err(Failure::usage("a store in memory ends with its process"));
     }
     let source = keeper.open().await?;
     if source.unfinished_copy().await?.is_some() {
@@ -63,7 +67,10 @@ pub(in crate::cli) async fn run(place: Place, args: StoreArgs) -> Result<(), Fai
         make_folder(path.parent().unwrap_or(Path::new("")))?;
     }
     let target = start::open_store(&to).await?;
-    begin(&keeper, &args, &to, &target).await?;
+    refuse_itself(&source, &target).await?;
+    if begin(&keeper, &args, &to, &target).await? == Begun::Before {
+        output.hint("an earlier attempt goes on where it stopped")?;
+    }
     let proofs = copy(&source, &target, output).await?;
     show(output, &proofs)?;
     refuse_difference(&proofs)?;
@@ -77,18 +84,43 @@ pub(in crate::cli) async fn run(place: Place, args: StoreArgs) -> Result<(), Fai
     tell(output, &args, &keeper, &to)
 }
 
+/// When the copy began.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Begun {
+    /// In an earlier attempt.
+    Before,
+    /// Now.
+    Now,
+}
+
+/// A store has many names; emptying the source as the target of its own copy would be the end of
+/// it. What is written into one must not show in the other.
+async fn refuse_itself(source: &SharedStore, target: &SharedStore) -> Result<(), Failure> {
+    let id = format!("copy-{}", base64url_encode(&random::<12>(&SystemEnvironment)));
+    let long_ago = Timestamp::from_millis(0);
+    let (machine, followed) = (String::new(), LogHeads::default());
+    let probe = NodeReport { id: id.clone(), machine, seen_at: long_ago, followed };
+    target.report_node(probe).await?;
+    let nodes = source.list_nodes(long_ago).await;
+    target.remove_node(&id).await?;
+    if nodes?.iter().any(|node| node.id == id) {
+        return Err(Failure::usage("--to names the configured store itself"));
+    }
+    Ok(())
+}
+
 /// Makes the target ready, unless an earlier attempt did.
 async fn begin(
     keeper: &Keeper,
     args: &CopyArgs,
     to: &StoreUrl,
     target: &SharedStore,
-) -> Result<(), Failure> {
+) -> Result<Begun, Failure> {
     refuse_living_nodes(target, "stop it first").await?;
     let name = keeper.url().to_string();
     let unfinished = target.unfinished_copy().await?;
     if unfinished.as_ref() == Some(&name) && !args.dangerous_replace {
-        return Ok(());
+        return Ok(Begun::Before);
     }
     let in_use = !target.is_empty().await? || unfinished.is_some();
     if in_use && !args.dangerous_replace {
@@ -98,7 +130,8 @@ async fn begin(
         };
         return Err(Failure::refused(what).hint("--dangerous-replace deletes what it holds"));
     }
-    Ok(target.begin_copy(&name).await?)
+    target.begin_copy(&name).await?;
+    Ok(Begun::Now)
 }
 
 async fn copy(
@@ -108,12 +141,8 @@ async fn copy(
 ) -> Result<Vec<Proof>, Failure> {
     let mut snapshot = source.snapshot().await?;
     let rows = count_rows(&mut *snapshot).await?;
-    let there = count_rows(&mut *target.snapshot().await?).await?;
     // Each row is copied once and read twice.
     let bar = Progress::new(output, 3 * rows, "copy");
-    if there > 0 {
-        output.hint(&format!("{there} rows are there already"))?;
-    }
     let watch = |_: Side, table, rows| bar.add(table, rows);
     let proofs = transfer(&mut *snapshot, &**target, &watch).await?;
     bar.end();
@@ -129,18 +158,16 @@ fn show(output: Output, proofs: &[Proof]) -> Result<(), Failure> {
 }
 
 fn tell(output: Output, args: &CopyArgs, keeper: &Keeper, to: &StoreUrl) -> Result<(), Failure> {
-    let shown =
-        if matches!(to, StoreUrl::Sqlite(_)) { to.to_string() } else { "the target".into() };
     if args.online_snapshot {
         return output.hint(&format!(
-            "{shown} holds the store as it was when the copy began. Servers still use {}: to move, \
+            "{to} holds the store as it was when the copy began. Servers still use {}: to move, \
              stop them and copy without --online-snapshot.",
             keeper.url()
         ));
     }
     output.hint(&format!(
-        "Both sides agree. Next: set store.url to {shown}, name the same master key ({}), start \
-         the servers, and keep {} until you trust the move.",
+        "Both sides agree. Next: set store.url to the address that you gave here, name the same \
+         master key ({}), start the servers, and keep {} until you trust the move.",
         keeper.config.keys.master,
         keeper.url()
     ))

@@ -12,7 +12,7 @@ use keywright_store::change::{LogHeads, NodeReport};
 use keywright_store::key::StoredKey;
 use keywright_store::schema::Inspection;
 
-use super::super::{NODE_SILENT, now, refuse_missing};
+use super::super::{LOOK_EVERY, NODE_SILENT, now, refuse_missing};
 use super::Finding;
 use super::machine::megabytes;
 use crate::cli::failure::Failure;
@@ -22,6 +22,8 @@ use crate::cli::output::time;
 const LOG_BYTES_MAX: u64 = 256 << 20;
 /// Token times are compared in seconds.
 const SKEW_MAX: Duration = Duration::from_secs(1);
+/// How often it is looked whether a node has followed: a second in all.
+const LOOKS_MAX: u32 = 6;
 /// A signing key whose end is this near has a successor by now.
 const KEY_DUE: Duration = Duration::from_hours(24);
 
@@ -114,10 +116,23 @@ async fn inside(
     if let Some(master) = master {
         findings.extend(keys(config, master, &store).await?);
     }
-    let nodes = store.list_nodes(now().minus(NODE_SILENT)).await?;
-    findings.extend(following(&nodes, store.log_heads().await?));
+    findings.extend(nodes(&store).await?);
     store.close().await;
     Ok(())
+}
+
+/// Whether all nodes get to where the logs end now; one that has just been told has a moment.
+async fn nodes(store: &SharedStore) -> Result<Vec<Finding>, Failure> {
+    let heads = store.log_heads().await?;
+    let mut looks = 0;
+    loop {
+        let nodes = store.list_nodes(now().minus(NODE_SILENT)).await?;
+        looks += 1;
+        if looks == LOOKS_MAX || nodes.iter().all(|node| behind(node, heads) == 0) {
+            return Ok(following(&nodes, heads));
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }
 
 async fn keys(
@@ -178,8 +193,7 @@ fn following(nodes: &[NodeReport], heads: LogHeads) -> Vec<Finding> {
         return vec![Finding::note("nodes", "no server runs on this store")];
     }
     let finding = |node: &NodeReport| {
-        let behind = heads.change.saturating_sub(node.followed.change)
-            + heads.revocation.saturating_sub(node.followed.revocation);
+        let behind = behind(node, heads);
         let what = format!("{} is {behind} entries behind", node.id);
         if behind > 0 {
             Finding::problem("nodes", what, "its log says why it cannot follow the store")
@@ -188,6 +202,11 @@ fn following(nodes: &[NodeReport], heads: LogHeads) -> Vec<Finding> {
         }
     };
     nodes.iter().map(finding).collect()
+}
+
+const fn behind(node: &NodeReport, heads: LogHeads) -> u64 {
+    heads.change.saturating_sub(node.followed.change)
+        + heads.revocation.saturating_sub(node.followed.revocation)
 }
 
 #[cfg(test)]
