@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwapOption;
 use keywright_store::memory::MemoryStore;
-use keywright_store::postgres::{self, PostgresStore};
+use keywright_store::postgres::{self, Address, PostgresStore};
 use keywright_store::schema::{Inspection, Rehearsal};
 use keywright_store::sqlite::{self, SqliteStore};
 use keywright_store::{SharedStore, StoreFault};
@@ -95,7 +95,9 @@ async fn open_sqlite(path: PathBuf) -> Result<Arc<SqliteStore>, StartError> {
 pub async fn open_store(url: &StoreUrl) -> Result<SharedStore, StartError> {
     match url {
         StoreUrl::Memory => Ok(Arc::new(MemoryStore::new())),
-        StoreUrl::Postgres(address) => Ok(Arc::new(PostgresStore::open(address.clone()).await?)),
+        StoreUrl::Postgres(address) => {
+            Ok(Arc::new(PostgresStore::open(Address::clone(address)).await?))
+        }
         StoreUrl::Sqlite(path) => Ok(open_sqlite(path.clone()).await?),
     }
 }
@@ -104,7 +106,7 @@ pub async fn open_store(url: &StoreUrl) -> Result<SharedStore, StartError> {
 pub async fn inspect_store(url: &StoreUrl) -> Result<Inspection, StartError> {
     match url.clone() {
         StoreUrl::Memory => Err(no_memory()),
-        StoreUrl::Postgres(address) => Ok(postgres::inspect(address).await?),
+        StoreUrl::Postgres(address) => Ok(postgres::inspect(*address).await?),
         StoreUrl::Sqlite(path) => blocking(move || sqlite::inspect(&path)).await,
     }
 }
@@ -113,7 +115,7 @@ pub async fn inspect_store(url: &StoreUrl) -> Result<Inspection, StartError> {
 pub async fn rehearse_migration(url: &StoreUrl) -> Result<Rehearsal, StartError> {
     match url.clone() {
         StoreUrl::Memory => Err(no_memory()),
-        StoreUrl::Postgres(address) => Ok(postgres::rehearse(address).await?),
+        StoreUrl::Postgres(address) => Ok(postgres::rehearse(*address).await?),
         StoreUrl::Sqlite(path) => blocking(move || sqlite::rehearse(&path)).await,
     }
 }
