@@ -34,7 +34,7 @@ impl World {
         self.server.kill();
         for suffix in ["", "-wal", "-shm"] {
             let path = format!("{}{suffix}", self.store().display());
-            assert!(std::fs::remove_file(&path).is_ok() || suffix != "", "{path}");
+            assert!(std::fs::remove_file(&path).is_ok() || !suffix.is_empty(), "{path}");
         }
     }
 

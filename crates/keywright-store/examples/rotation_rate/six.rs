@@ -46,12 +46,12 @@ impl Connection {
     }
 
     async fn rotate(&self, rotation: &Rotation) -> Result<(), Failure> {
-        let RotationStep::Advance(child) = &rotation.step else {
+        let RotationStep::Advance(next) = &rotation.step else {
             return Err("only tokens that count".into());
         };
         let name = rotation.family.as_str().strip_prefix("family_").ok_or("a random family")?;
         let handle = keywright_jose::base64url_decode(name).map_err(|_| "a random family")?;
-        let (handle, hash) = (handle.as_slice(), child.hash.as_bytes().as_slice());
+        let (handle, child) = (handle.as_slice(), next.hash.as_bytes().as_slice());
         self.client.batch_execute("BEGIN").await?;
         let family = self.client.query_one(&self.load, &[&handle]).await?;
         let (shape, current): (i64, &[u8]) = (family.get(0), family.get(1));
@@ -60,7 +60,7 @@ impl Connection {
         }
         self.client.query_one(&self.shape, &[&shape]).await?;
         let now = rotation.record.now.as_millis();
-        self.client.execute(&self.update, &[&handle, &hash, &child.sealed, &now]).await?;
+        self.client.execute(&self.update, &[&handle, &child, &next.sealed, &now]).await?;
         let body = serde_json::to_string(&rotation.record.events)?;
         self.client.execute(&self.record, &[&rotation.tenant.as_str(), &body]).await?;
         self.client.batch_execute("COMMIT").await?;
