@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use super::crash::{Ledger, OFFLINE, resume, work};
 use super::{code, crash, refresh, together};
 use crate::support::postgres::{Postgres, database};
-use crate::support::{Authorize, Browser, Server, Tokens, World, wait};
+use crate::support::tokens::authenticated;
+use crate::support::{Authorize, Browser, Client, Server, Tokens, World, wait};
 
 const CLIENTS: usize = 50;
 /// The longest that the database's return may go unnoticed.
@@ -87,6 +88,27 @@ fn what_one_node_does_the_others_know() {
     world.server.cli(&["audit", "verify"]).expect_status(0);
 }
 
+/// Ten guesses are allowed at an account from one network; they are no more for being spread.
+#[test]
+fn guesses_on_three_nodes_are_counted_together() {
+    let (world, nodes) = three_nodes();
+    let all = [&world.server, &nodes[0], &nodes[1]];
+    let stranger = Client { secret: Some("kwx_wrong".to_owned()), ..world.service.clone() };
+    let asked = [("grant_type", "client_credentials")];
+    let guess = |node: &Server| node.token(&stranger, &asked).status;
+    let (mut tried, mut refused) = (0, 0);
+    for node in all.iter().cycle().take(60) {
+        match guess(node) {
+            401 => tried += 1,
+            429 => refused += 1,
+            other => panic!("{other}"),
+        }
+    }
+    // Each node has one try more: it learns of the others' with its own next failure.
+    assert!((10..=10 + 2 * all.len()).contains(&tried), "{tried} tried, {refused} refused");
+    assert!(all.iter().all(|node| guess(node) == 429));
+}
+
 #[test]
 fn three_nodes_that_start_at_once_make_one_set_of_keys() {
     let alone = Server::builder().postgres(&database()).start();
@@ -111,6 +133,73 @@ fn three_nodes_that_start_at_once_make_one_set_of_keys() {
         let published = kids(&first);
         published.len() == expected && others.iter().all(|node| kids(node) == published)
     });
+}
+
+/// Refreshes at whatever node answers, as behind a balancer; the ledger holds what was received.
+fn work_anywhere(
+    urls: &[String],
+    client: &Client,
+    mut ledger: Ledger,
+    (done, over): (&AtomicUsize, &AtomicBool),
+) -> Ledger {
+    let mut turn = done.load(Ordering::Relaxed);
+    while !over.load(Ordering::Relaxed) {
+        turn += 1;
+        let pairs = [("grant_type", "refresh_token"), ("refresh_token", ledger.last.as_str())];
+        let answer = authenticated(&urls[turn % urls.len()], client, &pairs).try_send();
+        // A node that is dead, or dies meanwhile: the next one is asked the same.
+        let Ok(answer) = answer else { continue };
+        if answer.status == 503 {
+            continue;
+        }
+        let tokens = Tokens::from(&answer);
+        ledger.seen.push(ledger.last.clone());
+        tokens.refresh().clone_into(&mut ledger.last);
+        done.fetch_add(1, Ordering::Relaxed);
+    }
+    ledger
+}
+
+/// A node dies, comes back while the next one dies, and so on: whoever holds a token goes on.
+#[test]
+fn nodes_that_die_in_turn_lose_nobody() {
+    const HOLDERS: usize = 200;
+    let (world, nodes) = three_nodes();
+    let mut browser = Browser::default();
+    let ledgers: Vec<Ledger> = (0..HOLDERS)
+        .map(|_| {
+            let tokens = world.sign_in_with(&mut browser, &world.spa, OFFLINE, &world.alice);
+            Ledger { last: tokens.refresh().to_owned(), seen: Vec::new() }
+        })
+        .collect();
+    let World { server, alice, web, spa, service } = world;
+    let mut all: Vec<Server> = std::iter::once(server).chain(nodes).collect();
+    let urls: Vec<String> = all.iter().map(|node| node.url("/token")).collect();
+    let (done, over) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let ledgers: Vec<Ledger> = std::thread::scope(|scope| {
+        let (urls, spa, told) = (&urls, &spa, (&done, &over));
+        let start = |ledger| scope.spawn(move || work_anywhere(urls, spa, ledger, told));
+        let workers: Vec<_> = ledgers.into_iter().map(start).collect();
+        for round in 0..6 {
+            let before = done.load(Ordering::Relaxed);
+            wait::until_true(Duration::from_mins(2), "they are busy", || {
+                done.load(Ordering::Relaxed) > before + HOLDERS
+            });
+            let node = &mut all[round % 3];
+            node.kill();
+            node.spawn();
+            node.wait_ready();
+        }
+        over.store(true, Ordering::Relaxed);
+        workers.into_iter().map(|worker| worker.join().expect("a ledger")).collect()
+    });
+    let world = World { server: all.swap_remove(0), alice, web, spa, service };
+    let ledgers: Vec<Ledger> = ledgers.into_iter().map(|ledger| resume(&world, ledger)).collect();
+    for ledger in ledgers.iter().filter(|ledger| ledger.seen.len() > 1).take(20) {
+        let old = ledger.seen.first().expect("at least one rotation");
+        world.server.refresh(&world.spa, old).expect_error(400, "invalid_grant");
+    }
+    world.server.cli(&["audit", "verify"]).expect_status(0);
 }
 
 /// Signs clients in, lets them refresh all the time, and meanwhile takes the database away.

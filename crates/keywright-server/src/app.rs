@@ -100,6 +100,7 @@ impl App {
         }
         master.verify(&store, &config.keys.master.to_string()).await?;
         let limits = &config.limits;
+        let throttle = |name, most| Throttle::new(name, most, THROTTLE_WINDOW);
         let passwords =
             Passwords::new(limits.password_threads, limits.password_queue, &*environment);
         let outbound =
@@ -108,13 +109,13 @@ impl App {
             SlotLimits { all: limits.feed_followers, network: limits.feed_followers_per_address };
         let feeds = Feeds::new(config.revocation.identifiers(), slots);
         let app = Arc::new(Self {
-            guesses_at_account: Throttle::new(limits.login_failures_per_account, THROTTLE_WINDOW),
-            guesses_everywhere: Throttle::new(
+            guesses_at_account: throttle("account", limits.login_failures_per_account),
+            guesses_everywhere: throttle(
+                "everywhere",
                 limits.login_failures_per_account.saturating_mul(2),
-                THROTTLE_WINDOW,
             ),
-            guesses_from_address: Throttle::new(limits.login_failures_per_address, THROTTLE_WINDOW),
-            guesses_at_client: Throttle::new(limits.login_failures_per_account, THROTTLE_WINDOW),
+            guesses_from_address: throttle("address", limits.login_failures_per_address),
+            guesses_at_client: throttle("client", limits.login_failures_per_account),
             config: ArcSwap::from_pointee(config),
             notebook: Notebook::start(Arc::clone(&store), &environment),
             environment,
@@ -251,6 +252,31 @@ impl App {
     /// is not. The store keeps them an hour longer, and following the log brings them back.
     pub fn forgot_too_early(&self) -> bool {
         self.now().as_millis() < self.forgotten_at.load(Ordering::Acquire)
+    }
+
+    /// Counts a failure with those of other nodes, and learns of theirs, while nobody waits.
+    pub fn share_failure(self: &Arc<Self>, of: fn(&Self) -> &Throttle, key: String) {
+        let app = Arc::clone(self);
+        self.environment.spawn(Box::pin(async move {
+            let (throttle, now) = (of(&app), app.now());
+            let shared = (throttle.shared_key(&key), throttle.window());
+            match app.store.count_failure(shared.0, shared.1, now).await {
+                Ok(Some(all)) => throttle.learn(&key, all, now),
+                Ok(None) => {}
+                // This node's own count is not worth less for it.
+                Err(fault) => tracing::debug!(error = %fault, "a failure is counted here alone"),
+            }
+        }));
+    }
+
+    /// Forgets what all nodes counted of a key that has proven itself.
+    pub fn forget_failures(self: &Arc<Self>, of: fn(&Self) -> &Throttle, key: &str) {
+        let (app, key) = (Arc::clone(self), of(self).shared_key(key));
+        self.environment.spawn(Box::pin(async move {
+            if let Err(fault) = app.store.forget_failures(key).await {
+                tracing::debug!(error = %fault, "failures are not forgotten before their time");
+            }
+        }));
     }
 
     /// The name that a user signs in with: it never changes, so it is remembered.

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use keywright_jose::sha256_of;
 use keywright_protocol::time::Timestamp;
+use keywright_store::throttle::Failures;
 
 /// How many names or addresses are remembered; beyond it the oldest failures are forgotten first.
 const ENTRIES_MAX: usize = 100_000;
@@ -13,6 +15,8 @@ const ENTRIES_MAX: usize = 100_000;
 /// A bound on failures within a sliding window.
 #[derive(Debug)]
 pub struct Throttle {
+    /// What is guessed at: nodes count under this name together.
+    name: &'static str,
     failures_max: u32,
     window: Duration,
     counts: Mutex<HashMap<String, Count>>,
@@ -26,8 +30,8 @@ struct Count {
 
 impl Throttle {
     /// At most `failures_max` failures per key in a `window`.
-    pub fn new(failures_max: u32, window: Duration) -> Self {
-        Self { failures_max, window, counts: Mutex::new(HashMap::new()) }
+    pub fn new(name: &'static str, failures_max: u32, window: Duration) -> Self {
+        Self { name, failures_max, window, counts: Mutex::new(HashMap::new()) }
     }
 
     /// Takes one of a key's tries, or says how long it must wait. A try counts as a failure until
@@ -61,6 +65,28 @@ impl Throttle {
         self.count(&mut self.counts(), key, now);
     }
 
+    /// What the store counts a key's failures under: it never sees whose they are.
+    pub fn shared_key(&self, key: &str) -> [u8; 32] {
+        sha256_of(&[self.name.as_bytes(), &[0], key.as_bytes()])
+    }
+
+    /// The time within which failures are counted.
+    pub const fn window(&self) -> Duration {
+        self.window
+    }
+
+    /// Takes over what all nodes have counted.
+    pub fn learn(&self, key: &str, all: Failures, now: Timestamp) {
+        let mut counts = self.counts();
+        let own = counts.get(key).filter(|own| self.is_live(own, now)).map_or(0, |o| o.failures);
+        if all.count > own {
+            // The entry is made, and bounded, as any other.
+            self.count(&mut counts, key, now);
+            let shared = Count { failures: all.count, since: all.since };
+            counts.insert(key.to_owned(), shared);
+        }
+    }
+
     /// Gives a try back: it was never judged, or judged well but proves nothing about the key.
     pub fn give_back(&self, key: &str) {
         if let Some(count) = self.counts().get_mut(key) {
@@ -79,9 +105,10 @@ impl Throttle {
         count.failures = count.failures.saturating_add(1);
     }
 
-    /// Forgets a key's failures: it has proven itself.
-    pub fn succeed(&self, key: &str) {
-        self.counts().remove(key);
+    /// Forgets a key's failures: it has proven itself. Answers how many there were, this try among
+    /// them.
+    pub fn succeed(&self, key: &str) -> u32 {
+        self.counts().remove(key).map_or(0, |count| count.failures)
     }
 
     fn left(&self, count: &Count, now: Timestamp) -> Duration {
@@ -130,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_key_waits_after_too_many_tries_and_not_for_ever() {
-        let throttle = Throttle::new(3, Duration::from_mins(1));
+        let throttle = Throttle::new("account", 3, Duration::from_mins(1));
         for second in 0..3 {
             assert_eq!(throttle.attempt("alice", at(second)), Ok(()));
         }
@@ -142,5 +169,17 @@ mod tests {
             assert_eq!(throttle.attempt("alice", at(61)), Ok(()));
             throttle.give_back("alice");
         }
+    }
+
+    #[test]
+    fn what_other_nodes_counted_counts_here() {
+        let throttle = Throttle::new("account", 3, Duration::from_mins(1));
+        assert_eq!(throttle.attempt("alice", at(5)), Ok(()));
+        throttle.learn("alice", Failures { count: 3, since: at(0) }, at(5));
+        assert_eq!(throttle.attempt("alice", at(6)), Err(Duration::from_secs(54)));
+        throttle.learn("alice", Failures { count: 1, since: at(6) }, at(6));
+        assert!(throttle.attempt("alice", at(7)).is_err(), "less than is known teaches nothing");
+        let other = Throttle::new("address", 3, Duration::from_mins(1));
+        assert_ne!(throttle.shared_key("alice"), other.shared_key("alice"));
     }
 }

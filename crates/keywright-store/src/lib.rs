@@ -38,6 +38,7 @@ pub mod schema;
 pub mod session;
 pub mod sqlite;
 pub mod tenant;
+pub mod throttle;
 pub mod user;
 
 use std::sync::Arc;
@@ -65,6 +66,7 @@ pub trait Store:
     + revocation::RevocationStore
     + session::SessionStore
     + tenant::TenantStore
+    + throttle::ThrottleStore
     + user::UserStore
     + Send
     + Sync
@@ -87,6 +89,7 @@ impl<T> Store for T where
         + revocation::RevocationStore
         + session::SessionStore
         + tenant::TenantStore
+        + throttle::ThrottleStore
         + user::UserStore
         + Send
         + Sync

@@ -32,6 +32,7 @@ use keywright_store::resource::ResourceStore;
 use keywright_store::revocation::{RevocationStore, Revoke, Revoked};
 use keywright_store::session::{EndSession, SessionStore, SignIn, SignedIn};
 use keywright_store::tenant::{TenantStore, UpdateTenant};
+use keywright_store::throttle::ThrottleStore;
 use keywright_store::user::{Login, NewUser, SetPassword, UpdateUser, UserStore};
 use keywright_store::{Listed, Page, SharedStore, StoreFault};
 
@@ -165,6 +166,9 @@ sound!(UserStore {
     fn set_password(set: SetPassword) -> Update<User>;
     fn list_users(tenant: &TenantId, page: Page) -> Listed<User>;
 });
+
+/// Each node counts for itself.
+impl ThrottleStore for Broken {}
 
 #[async_trait]
 impl JobStore for Broken {

@@ -38,6 +38,10 @@ pub async fn prove(ctx: &Ctx, credentials: &Credentials) -> Result<Authenticated
     let verdict = judge(ctx, credentials, loaded.as_deref()).await;
     if verdict.is_err() {
         ctx.app.guesses_at_client.fail(&guesser(), ctx.now);
+        // Guesses at nobody are not worth a row.
+        if loaded.is_some() {
+            ctx.app.share_failure(|app| &app.guesses_at_client, guesser());
+        }
     }
     Ok(verdict?)
 }

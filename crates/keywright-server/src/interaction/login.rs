@@ -105,6 +105,7 @@ async fn prove(
         }
         None => {
             note_failure(ctx);
+            guess.fail(ctx);
             Ok(Err(LoginError::Credentials))
         }
     }
@@ -141,6 +142,13 @@ impl Guess {
         Ok(Self { account, everywhere, address })
     }
 
+    /// It counts, on every node.
+    fn fail(self, ctx: &Ctx) {
+        ctx.app.share_failure(|app| &app.guesses_at_account, self.account);
+        ctx.app.share_failure(|app| &app.guesses_everywhere, self.everywhere);
+        ctx.app.share_failure(|app| &app.guesses_from_address, self.address);
+    }
+
     fn give_back(&self, ctx: &Ctx) {
         ctx.app.guesses_at_account.give_back(&self.account);
         ctx.app.guesses_everywhere.give_back(&self.everywhere);
@@ -149,7 +157,9 @@ impl Guess {
 
     /// One account's password says nothing about who else guesses from the address.
     fn succeed(&self, ctx: &Ctx) {
-        ctx.app.guesses_at_account.succeed(&self.account);
+        if ctx.app.guesses_at_account.succeed(&self.account) > 1 {
+            ctx.app.forget_failures(|app| &app.guesses_at_account, &self.account);
+        }
         ctx.app.guesses_everywhere.give_back(&self.everywhere);
         ctx.app.guesses_from_address.give_back(&self.address);
     }

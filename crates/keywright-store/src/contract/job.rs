@@ -10,6 +10,7 @@ use super::revocation::a_key;
 use crate::change::{LogHeads, NodeReport};
 use crate::job::Lease;
 use crate::refresh::Rotate;
+use crate::throttle::Failures;
 use crate::{SharedStore, StoreFault};
 
 fn node(seen_at: keywright_protocol::time::Timestamp) -> NodeReport {
@@ -120,4 +121,31 @@ pub(super) async fn a_closed_store_refuses(store: SharedStore) {
 pub(super) async fn a_ping_writes(store: SharedStore) {
     store.ping().await.unwrap();
     store.ping().await.unwrap();
+}
+
+pub(super) async fn failures_are_counted_together_or_not_at_all(store: SharedStore) {
+    let count = |key: u8, now| {
+        let store = store.clone();
+        let window = Duration::from_mins(1);
+        async move { store.count_failure([key; 32], window, at_s(now)).await.unwrap() }
+    };
+    let Some(first) = count(1, 100).await else {
+        return assert_eq!(count(1, 101).await, None, "one process serves from it");
+    };
+    assert_eq!(first, Failures { count: 1, since: at_s(100) });
+    assert_eq!(count(1, 159).await, Some(Failures { count: 2, since: at_s(100) }));
+    assert_eq!(count(2, 159).await, Some(Failures { count: 1, since: at_s(159) }), "by key");
+    assert_eq!(count(1, 160).await, Some(Failures { count: 1, since: at_s(160) }), "it is over");
+    assert_eq!(count(1, 150).await, Some(Failures { count: 1, since: at_s(150) }), "set back");
+    store.forget_failures([1; 32]).await.unwrap();
+    assert_eq!(count(1, 151).await, Some(Failures { count: 1, since: at_s(151) }));
+    let many = (0..50).map(|_| tokio::spawn(count(3, 200)));
+    let mut counts = Vec::new();
+    for one in many.collect::<Vec<_>>() {
+        counts.push(one.await.unwrap().unwrap().count);
+    }
+    counts.sort_unstable();
+    assert_eq!(counts, (1..=50).collect::<Vec<u32>>(), "none is lost");
+    store.sweep(at_s(200).plus(Duration::from_hours(1))).await.unwrap();
+    assert_eq!(count(3, 210).await.unwrap().count, 1, "swept");
 }

@@ -88,6 +88,7 @@ contract! {
         a_sweep_keeps_what_matters,
         a_lease_has_one_holder_until_it_ends,
         fifty_nodes_one_holder,
+        failures_are_counted_together_or_not_at_all,
         a_closed_store_refuses,
         a_ping_writes,
     }

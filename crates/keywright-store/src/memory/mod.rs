@@ -97,6 +97,9 @@ impl Default for MemoryStore {
     }
 }
 
+/// One process serves from it.
+impl crate::throttle::ThrottleStore for MemoryStore {}
+
 impl MemoryStore {
     /// A store that holds the default tenant and nothing else.
     pub fn new() -> Self {

@@ -12,6 +12,7 @@ use crate::StoreFault;
 const MIGRATIONS: &[Migration] = &[
     Migration { name: "first", sql: include_str!("migrations/0001_first.sql") },
     Migration { name: "epoch", sql: include_str!("migrations/0002_epoch.sql") },
+    Migration { name: "failure", sql: include_str!("migrations/0003_failure.sql") },
 ];
 
 /// How often beginning is tried: several nodes may start on an empty database at once, and all but

@@ -36,6 +36,7 @@ mod resource;
 mod revocation;
 mod session;
 mod tenant;
+mod throttle;
 #[cfg(test)]
 pub(crate) mod tests;
 mod tls;

@@ -71,6 +71,9 @@ impl fmt::Debug for SqliteStore {
     }
 }
 
+/// One process serves from a file.
+impl crate::throttle::ThrottleStore for SqliteStore {}
+
 impl SqliteStore {
     /// Opens the database, makes it (for this user alone) if there is none, and brings its schema
     /// up to date. Blocks; meant for the start of a process.
