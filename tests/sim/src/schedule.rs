@@ -1,6 +1,7 @@
 //! One run from its seed to its verdict.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -94,7 +95,12 @@ impl Schedule {
     /// # Errors
     /// What it found.
     pub fn run(self, template: &Template) -> Result<Outcome, Box<Failure>> {
-        let (verdict, _) = self.attempt(template, Tracing::Off);
+        let attempt = AssertUnwindSafe(|| self.attempt(template, Tracing::Off));
+        let Ok((verdict, _)) = catch_unwind(attempt) else {
+            let (invariant, what) = (Invariant::HonestFault, "the server panicked".to_owned());
+            let violation = Violation { invariant, what };
+            return Err(Box::new(Failure { schedule: self, violation, trace: Vec::new() }));
+        };
         verdict.map_err(|violation| {
             let (again, mut trace) = self.attempt(template, Tracing::On);
             let violation = match again {

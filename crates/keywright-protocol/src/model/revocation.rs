@@ -233,8 +233,11 @@ fn every_order_of_two_nodes() {
 
 #[test]
 fn a_wrong_log_is_found() {
-    let wrong =
-        [Log { learn: |_, _| {}, ..REAL }, Log { needed: Duration::from_millis(500), ..REAL }];
+    let wrong = [
+        Log { learn: |_, _| {}, saying: Saying::AtOnce, ..REAL },
+        Log { saying: Saying::AtOnce, ..REAL },
+        Log { needed: Duration::from_millis(500), ..REAL },
+    ];
     for model in wrong {
         match explore(&model) {
             Explored::Broken { what, .. } => assert!(what.starts_with("I3: "), "{what}"),
