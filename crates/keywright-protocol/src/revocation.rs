@@ -173,20 +173,34 @@ pub struct RevocationSet {
 
 /// Dead by name, until an expiry.
 type Named = HashMap<String, Timestamp>;
-/// Dead if issued at or before a second.
-type Floors = HashMap<String, Floor>;
+/// Dead if issued at or before a second, until an expiry.
+type Floors = HashMap<String, (Floor, Timestamp)>;
 
 /// What is dead of a client, user or tenant.
-#[derive(Clone, Copy, Debug)]
-struct Floor {
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Floor {
     /// Dead if `iat` is not after this second.
-    issued_until_s: i64,
+    pub issued_until_s: i64,
     /// The second of the latest entry.
-    at_s: i64,
-    /// When the last token that it concerns is dead anyway.
-    expires_at: Timestamp,
-    /// The entry that set it.
-    seq: u64,
+    pub at_s: i64,
+    /// The place of the latest entry.
+    pub seq: u64,
+}
+
+impl Floor {
+    /// The second until which a token is dead that hangs on all of these.
+    ///
+    /// As with two revocations of one thing: what was issued after the one may carry an `iat` a
+    /// second ahead, so another one of the same second, of whatever else the token hangs on, reaches
+    /// a second further.
+    pub(crate) fn dead_until_s(mut floors: [Option<Self>; 3]) -> i64 {
+        floors.sort_unstable_by_key(|floor| floor.map(|floor| floor.seq));
+        floors.into_iter().flatten().fold(i64::MIN, |dead_until_s, floor| {
+            let same_second = dead_until_s >= floor.at_s;
+            let further_s = dead_until_s.saturating_add(i64::from(same_second));
+            floor.issued_until_s.max(further_s)
+        })
+    }
 }
 
 #[derive(Debug, Default)]
@@ -249,9 +263,8 @@ impl RevocationSet {
         self.last_seq = self.last_seq.max(seq);
     }
 
-    /// The second until which tokens are dead by a client, user or tenant; nothing for what is dead
-    /// by name.
-    pub fn floor_of(&self, tenant: &TenantId, target: &RevocationTarget) -> Option<i64> {
+    /// What is dead of a client, user or tenant; nothing for what is dead by name.
+    pub fn floor_of(&self, tenant: &TenantId, target: &RevocationTarget) -> Option<Floor> {
         let tenant = self.tenants.get(tenant)?;
         let floors = match target {
             RevocationTarget::Client(_) => &tenant.clients,
@@ -259,7 +272,7 @@ impl RevocationSet {
             RevocationTarget::User(_) => &tenant.users,
             _ => return None,
         };
-        floors.get(target.identifier()).map(|floor| floor.issued_until_s)
+        floors.get(target.identifier()).map(|(floor, _)| *floor)
     }
 
     /// Whether a token is revoked.
@@ -287,10 +300,7 @@ impl RevocationSet {
     pub fn forget_expired(&mut self, now: Timestamp) {
         for tenant in self.tenants.values_mut() {
             tenant.named_mut().into_iter().for_each(|map| map.retain(|_, end| *end > now));
-            tenant
-                .floors_mut()
-                .into_iter()
-                .for_each(|map| map.retain(|_, floor| floor.expires_at > now));
+            tenant.floors_mut().into_iter().for_each(|map| map.retain(|_, (_, end)| *end > now));
         }
         self.tenants.retain(|_, t| {
             t.named().into_iter().any(|map| !map.is_empty())
@@ -317,18 +327,10 @@ impl TenantRevocations {
         [&mut self.clients, &mut self.users, &mut self.everything]
     }
 
-    /// The second until which a client's tokens for a user are dead. As with two revocations of one
-    /// thing: what was issued after the one may carry an `iat` a second ahead, so another one of
-    /// the same second, of whatever else the token hangs on, reaches a second further.
+    /// The second until which a client's tokens for a user are dead.
     fn floor_s(&self, client: &str, sub: &str) -> i64 {
         let named = [(&self.clients, client), (&self.users, sub), (&self.everything, "")];
-        let mut floors = named.map(|(map, id)| map.get(id));
-        floors.sort_unstable_by_key(|floor| floor.map(|floor| floor.seq));
-        floors.into_iter().flatten().fold(i64::MIN, |dead_until_s, floor| {
-            let same_second = dead_until_s >= floor.at_s;
-            let further_s = dead_until_s.saturating_add(i64::from(same_second));
-            floor.issued_until_s.max(further_s)
-        })
+        Floor::dead_until_s(named.map(|(map, id)| map.get(id).map(|(floor, _)| *floor)))
     }
 }
 
@@ -340,18 +342,14 @@ fn name(map: &mut Named, id: &str, entry: &RevocationEntry) {
 /// A token that was issued after one revocation and before the next may carry an `iat` a second
 /// ahead; so the next reaches at least a second further, even within the same second.
 fn raise(map: &mut Floors, id: &str, entry: &RevocationEntry) {
-    let at_s = entry.at.as_unix_s();
-    let (expires_at, seq) = (entry.expires_at, entry.seq);
-    let new = Floor { issued_until_s: at_s, at_s, expires_at, seq };
-    let known = map.entry(id.to_owned()).or_insert(new);
-    if entry.seq > known.seq {
-        *known = Floor {
-            issued_until_s: at_s.max(known.issued_until_s.saturating_add(1)),
-            at_s,
-            expires_at: known.expires_at.max(entry.expires_at),
-            seq: entry.seq,
-        };
-    } else if entry.seq < known.seq {
+    let (at_s, seq) = (entry.at.as_unix_s(), entry.seq);
+    let new = Floor { issued_until_s: at_s, at_s, seq };
+    let (known, end) = map.entry(id.to_owned()).or_insert((new, entry.expires_at));
+    if seq > known.seq {
+        let issued_until_s = at_s.max(known.issued_until_s.saturating_add(1));
+        *known = Floor { issued_until_s, ..new };
+        *end = (*end).max(entry.expires_at);
+    } else if seq < known.seq {
         // Another node's, followed after our own later one: at worst a second too much.
         known.issued_until_s = known.issued_until_s.max(at_s.saturating_add(1));
     }

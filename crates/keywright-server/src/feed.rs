@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use keywright_protocol::id::TenantId;
-use keywright_protocol::revocation::RevocationEntry;
+use keywright_protocol::revocation::{Floor, RevocationEntry};
 use keywright_protocol::time::Timestamp;
 use tokio::sync::watch;
 
@@ -76,10 +76,10 @@ impl Feeds {
         feeds.iter().map(|(id, feed)| (id.clone(), Arc::clone(feed))).collect()
     }
 
-    /// Adds an entry that was followed; one that is there already is passed over. `floor_s` is
+    /// Adds an entry that was followed; one that is there already is passed over. `floor` is
     /// where its floor stands with it.
-    pub fn append(&self, entry: &RevocationEntry, floor_s: Option<i64>) {
-        let logged = Logged::new(entry, floor_s, self.identifiers);
+    pub fn append(&self, entry: &RevocationEntry, floor: Option<Floor>) {
+        let logged = Logged::new(entry, floor, self.identifiers);
         self.tenant(&entry.tenant).log_mut(|log| log.push(logged));
     }
 

@@ -120,6 +120,10 @@ impl AccessClaims {
     /// # Errors
     /// Any claim of another type than RFC 9068 gives it, any that is missing or stands twice.
     pub fn parse(payload: &[u8]) -> Result<Self, AccessTokenError> {
+        // A list of the same values is no claims set.
+        if !payload.trim_ascii_start().starts_with(b"{") {
+            return Err(AccessTokenError::Malformed);
+        }
         serde_json::from_slice(payload).map_err(|_| AccessTokenError::Malformed)
     }
 

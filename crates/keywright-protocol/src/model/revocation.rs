@@ -61,8 +61,16 @@ enum Taken {
     User,
 }
 
+/// Whether a node follows the log before it says that it has revoked something.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Saying {
+    AfterFollowing,
+    AtOnce,
+}
+
 /// How a node hears of entries, and when it forgets them.
 struct Log {
+    saying: Saying,
     learn: fn(&mut RevocationSet, &RevocationEntry),
     /// How long an entry is needed.
     needed: Duration,
@@ -202,9 +210,10 @@ impl Model for Log {
             Step::Revoke(node, taken) => {
                 next.log.push((state.tick, taken));
                 next.nodes[node].push(Act::Learn(state.log.len()));
-                // A node follows the log before it says that it has revoked something.
-                let missing = place(state, node)..next.log.len();
-                next.nodes[node].extend(missing.map(Act::Follow));
+                if self.saying == Saying::AfterFollowing {
+                    let missing = place(state, node)..next.log.len();
+                    next.nodes[node].extend(missing.map(Act::Follow));
+                }
             }
             Step::Tick => next.tick += 1,
         }
@@ -214,6 +223,7 @@ impl Model for Log {
 }
 
 const REAL: Log = Log {
+    saying: Saying::AfterFollowing,
     learn: RevocationSet::learn,
     // A second more, since `iat` may lie a second ahead; and one more for each revocation in the
     // same second before.

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::limits::CLOCK_SKEW_MAX;
-use crate::revocation::{RevocationKind, TokenFacts};
+use crate::revocation::{Floor, RevocationKind, TokenFacts};
 use crate::time::Timestamp;
 use crate::wire::revocations::{FeedMessage, RevocationDigest};
 
@@ -46,7 +46,7 @@ pub struct RevocationView {
 #[derive(Clone, Copy, Debug)]
 struct Mark {
     ends_s: i64,
-    floor_s: Option<i64>,
+    floor: Option<Floor>,
 }
 
 impl RevocationView {
@@ -107,10 +107,10 @@ impl RevocationView {
             return Err(ViewError::Gap);
         }
         for entry in &message.entries {
-            let new = Mark { ends_s: entry.ends_s, floor_s: entry.floor_s };
+            let new = Mark { ends_s: entry.ends_s, floor: entry.floor };
             let mark = self.marks.entry(entry.digest).or_insert(new);
             mark.ends_s = mark.ends_s.max(new.ends_s);
-            mark.floor_s = mark.floor_s.max(new.floor_s);
+            mark.floor = mark.floor.into_iter().chain(new.floor).max_by_key(|floor| floor.seq);
             if let Some(seen) = self.seen.get_mut(entry.kind as usize) {
                 *seen = true;
             }
@@ -138,11 +138,9 @@ impl RevocationView {
             || self.knows(Kind::Grant, token.grant)
             || self.knows(Kind::Session, token.session)
             || self.knows(Kind::SigningKey, token.kid);
-        dead_by_name
-            || [(Kind::Client, token.client), (Kind::User, token.sub), (Kind::Tenant, "")]
-                .into_iter()
-                .filter_map(|(kind, identifier)| self.mark(kind, identifier)?.floor_s)
-                .any(|floor_s| token.iat_s <= floor_s)
+        let hangs_on = [(Kind::Client, token.client), (Kind::User, token.sub), (Kind::Tenant, "")];
+        let floors = hangs_on.map(|(kind, identifier)| self.mark(kind, identifier)?.floor);
+        dead_by_name || token.iat_s <= Floor::dead_until_s(floors)
     }
 
     /// Forgets what can concern no living token.

@@ -10,19 +10,21 @@
 //! | `seq` | the place that a follower has reached afterwards |
 //! | `snapshot` | `true`: all that matters is told from the beginning; `false`: what is new |
 //! | `more` | `true`: ask again with `since` = `seq` at once |
-//! | `entries` | `[kind, digest, life]` or `[kind, digest, life, floor]` |
+//! | `entries` | `[kind, digest, life]` or `[kind, digest, life, floor, ahead, place]` |
 //!
 //! `kind` is a letter ([`RevocationKind`]). `digest` is [`RevocationDigest`]: nobody learns an
 //! identifier from it who does not have it already. `life` is for how many seconds after `iat` the
 //! entry matters: then the last token that it concerns is dead anyway. `floor` is there for
-//! clients, users and tenants: of those, tokens whose `iat` is not after it are dead.
+//! clients, users and tenants: of those, tokens whose `iat` is not after it are dead. `ahead` is by
+//! how many seconds it lies after the revocation that raised it last, and `place` is where in the
+//! log that stands: what a token that hangs on several floors needs to know ([`Floor`]).
 
 use std::time::Duration;
 
 use keywright_jose::{base64url_decode, base64url_encode};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::revocation::{RevocationKind, RevocationTarget};
+use crate::revocation::{Floor, RevocationKind, RevocationTarget};
 use crate::time::Timestamp;
 use crate::wire::{Params, RequestError};
 
@@ -72,18 +74,18 @@ pub struct FeedEntry {
     pub digest: RevocationDigest,
     /// From this second on it concerns no living token.
     pub ends_s: i64,
-    /// For the kinds that are floors: tokens with an `iat` until then are dead.
-    pub floor_s: Option<i64>,
+    /// For the kinds that are floors: which tokens are dead.
+    pub floor: Option<Floor>,
 }
 
 impl FeedEntry {
-    /// An entry of the log; `floor_s` is where its floor stands now.
-    pub fn new(target: &RevocationTarget, expires_at: Timestamp, floor_s: Option<i64>) -> Self {
+    /// An entry of the log; `floor` is where its floor stands now.
+    pub fn new(target: &RevocationTarget, expires_at: Timestamp, floor: Option<Floor>) -> Self {
         let kind = target.which();
         let digest = RevocationDigest::of(kind, target.identifier());
         // Rounded up: an entry that ends within a second still matters in it.
         let ends_s = expires_at.as_unix_s().saturating_add(1);
-        Self { kind, digest, ends_s, floor_s }
+        Self { kind, digest, ends_s, floor }
     }
 }
 
@@ -128,12 +130,13 @@ struct WireMessage {
     entries: Vec<WireEntry>,
 }
 
-/// Kind, digest, life and, where the kind has one, the floor.
+/// Kind, digest, life and, where the kind has one, the floor, how far it lies ahead of the moment
+/// of the latest revocation, and the place of that.
 #[derive(Deserialize, Serialize)]
 #[serde(untagged)]
 enum WireEntry {
     Named(RevocationKind, RevocationDigest, u32),
-    Floor(RevocationKind, RevocationDigest, u32, i64),
+    Floor(RevocationKind, RevocationDigest, u32, i64, u32, u64),
 }
 
 impl FeedMessage {
@@ -142,10 +145,13 @@ impl FeedMessage {
         let wire = |entry: &FeedEntry| {
             let life = entry.ends_s.saturating_sub(self.iat_s).max(0);
             let life = u32::try_from(life).unwrap_or(u32::MAX);
-            match entry.floor_s {
-                None => WireEntry::Named(entry.kind, entry.digest, life),
-                Some(floor_s) => WireEntry::Floor(entry.kind, entry.digest, life, floor_s),
-            }
+            let (kind, digest) = (entry.kind, entry.digest);
+            let Some(Floor { issued_until_s, at_s, seq }) = entry.floor else {
+                return WireEntry::Named(kind, digest, life);
+            };
+            let ahead = issued_until_s.saturating_sub(at_s).max(0);
+            let ahead = u32::try_from(ahead).unwrap_or(u32::MAX);
+            WireEntry::Floor(kind, digest, life, issued_until_s, ahead, seq)
         };
         serde_json::to_vec(&WireMessage {
             iss: self.iss.clone(),
@@ -175,16 +181,17 @@ impl FeedMessage {
         }
         let iat_s = wire.iat;
         let read = |entry: &WireEntry| {
-            let (kind, digest, life, floor_s) = match entry {
-                WireEntry::Named(kind, digest, life) => (*kind, *digest, *life, None),
-                WireEntry::Floor(kind, digest, life, floor) => {
-                    (*kind, *digest, *life, Some(*floor))
+            let (kind, digest, life, floor) = match *entry {
+                WireEntry::Named(kind, digest, life) => (kind, digest, life, None),
+                WireEntry::Floor(kind, digest, life, issued_until_s, ahead, seq) => {
+                    let at_s = issued_until_s.saturating_sub(ahead.into());
+                    (kind, digest, life, Some(Floor { issued_until_s, at_s, seq }))
                 }
             };
-            if kind.is_floor() != floor_s.is_some() {
+            if kind.is_floor() != floor.is_some() {
                 return Err(MessageError::Malformed("an entry has another form than its kind"));
             }
-            Ok(FeedEntry { kind, digest, ends_s: iat_s.saturating_add(life.into()), floor_s })
+            Ok(FeedEntry { kind, digest, ends_s: iat_s.saturating_add(life.into()), floor })
         };
         let entries = wire.entries.iter().map(read).collect::<Result<_, _>>()?;
         let WireMessage { iss, since, seq, snapshot, more, .. } = wire;
@@ -245,9 +252,10 @@ mod tests {
         FeedMessage { iss, iat_s, since: 7, seq: 9, snapshot: false, more: false, entries }
     }
 
-    fn entry(kind: RevocationKind, identifier: &str, floor_s: Option<i64>) -> FeedEntry {
+    fn entry(kind: RevocationKind, identifier: &str, until_s: Option<i64>) -> FeedEntry {
         let digest = RevocationDigest::of(kind, identifier);
-        FeedEntry { kind, digest, ends_s: 1_700_000_660, floor_s }
+        let floor = |s| Floor { issued_until_s: s, at_s: s, seq: 1_000_000 };
+        FeedEntry { kind, digest, ends_s: 1_700_000_660, floor: until_s.map(floor) }
     }
 
     #[test]
@@ -273,7 +281,7 @@ mod tests {
         let floors = vec![entry(RevocationKind::User, "abc", Some(1_700_000_000)); 1000];
         // A comma less than each entry has.
         let all = |entries| message(entries).encode().unwrap().len() - base + 1;
-        assert_eq!((all(named), all(floors)), (35_000, 46_000), "before the base64url of a JWS");
+        assert_eq!((all(named), all(floors)), (35_000, 56_000), "before the base64url of a JWS");
     }
 
     #[test]
@@ -332,9 +340,15 @@ mod tests {
         let one = (any::<[u8; 16]>(), 0..8usize, 0..100_000i64, any::<i32>());
         let one = one.prop_map(|(digest, kind, life, floor)| {
             let kind = RevocationKind::ALL[kind];
-            let floor_s = kind.is_floor().then_some(i64::from(floor));
+            let until_s = i64::from(floor);
+            let floor = Floor {
+                issued_until_s: until_s,
+                at_s: until_s - 3,
+                seq: floor.unsigned_abs().into(),
+            };
+            let floor = kind.is_floor().then_some(floor);
             let (digest, ends_s) = (RevocationDigest(digest), 1_700_000_000 + life);
-            FeedEntry { kind, digest, ends_s, floor_s }
+            FeedEntry { kind, digest, ends_s, floor }
         });
         proptest::collection::vec(one, 0..50)
     }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use keywright_protocol::revocation::RevocationEntry;
+use keywright_protocol::revocation::{Floor, RevocationEntry};
 use keywright_protocol::time::Timestamp;
 use keywright_protocol::wire::revocations::{ENTRIES_MAX, FeedEntry};
 
@@ -36,13 +36,13 @@ pub struct Named {
 }
 
 impl Logged {
-    /// An entry as it is kept; `floor_s` is where its floor stands with it.
-    pub fn new(entry: &RevocationEntry, floor_s: Option<i64>, identifiers: Identifiers) -> Self {
+    /// An entry as it is kept; `floor` is where its floor stands with it.
+    pub fn new(entry: &RevocationEntry, floor: Option<Floor>, identifiers: Identifiers) -> Self {
         let named =
             || Box::new(Named { identifier: entry.target.identifier().into(), at: entry.at });
         Self {
             seq: entry.seq,
-            entry: FeedEntry::new(&entry.target, entry.expires_at, floor_s),
+            entry: FeedEntry::new(&entry.target, entry.expires_at, floor),
             named: (identifiers == Identifiers::Kept).then(named),
         }
     }

@@ -230,7 +230,8 @@ fn add_key(keys: &mut Pipeline, tenant: &TenantId, logged: &Logged) {
         RevocationKind::Tenant => format!("keywright:revoked:{tenant}:{}", kind.name()),
         _ => format!("keywright:revoked:{tenant}:{}:{}", kind.name(), named.identifier),
     };
-    let value_s = logged.entry.floor_s.unwrap_or_else(|| named.at.as_unix_s());
+    let value_s =
+        logged.entry.floor.map_or_else(|| named.at.as_unix_s(), |floor| floor.issued_until_s);
     let ends_ms = Timestamp::from_unix_s(logged.entry.ends_s).as_millis();
     keys.cmd("SET").arg(key).arg(value_s).arg("PXAT").arg(ends_ms).ignore();
 }

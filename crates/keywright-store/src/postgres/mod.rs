@@ -36,9 +36,9 @@ mod resource;
 mod revocation;
 mod session;
 mod tenant;
-mod throttle;
 #[cfg(test)]
 pub(crate) mod tests;
+mod throttle;
 mod tls;
 mod transaction;
 mod user;

@@ -149,8 +149,8 @@ proptest! {
             let (target, at, expires_at) =
                 (step.target.clone(), Timestamp::from_unix_s(step.at_s), at(600));
             set.insert(&RevocationEntry { seq, tenant: tenant.clone(), target, at, expires_at });
-            let floor_s = set.floor_of(&tenant, &step.target);
-            batch.push(FeedEntry::new(&step.target, expires_at, floor_s));
+            let floor = set.floor_of(&tenant, &step.target);
+            batch.push(FeedEntry::new(&step.target, expires_at, floor));
             if step.cut || seq == steps.len() as u64 {
                 let message = delta(since, seq, batch.clone());
                 following.apply(&message, None, at).unwrap();
