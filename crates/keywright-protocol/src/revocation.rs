@@ -191,8 +191,8 @@ impl Floor {
     /// The second until which a token is dead that hangs on all of these.
     ///
     /// As with two revocations of one thing: what was issued after the one may carry an `iat` a
-    /// second ahead, so another one of the same second, of whatever else the token hangs on, reaches
-    /// a second further.
+    /// second ahead, so another one of the same second, of whatever else the token hangs on,
+    /// reaches a second further.
     pub(crate) fn dead_until_s(mut floors: [Option<Self>; 3]) -> i64 {
         floors.sort_unstable_by_key(|floor| floor.map(|floor| floor.seq));
         floors.into_iter().flatten().fold(i64::MIN, |dead_until_s, floor| {

@@ -56,7 +56,7 @@ pub(crate) fn enter(stage: &Rc<Stage>) {
         stage.executor.spawn(Owner::Actor, Box::pin(thief.live()));
     }
     for _ in 0..stage.plan.operators {
-        // By a clock that is behind no key signs yet, and a new one would be made on another thread.
+        // By a clock that is behind no key signs yet; a new one would be made on another thread.
         let agree = stage.plan.clocks() == Clocks::Agree;
         let (chance, rotations) = (stage.fork_chance(), if agree { 0 } else { ROTATIONS_MAX });
         let operator = Operator { stage: Rc::clone(stage), chance, rotations };

@@ -1,6 +1,6 @@
 //! Whether a connection works, listens to half a request, or rests.
 //!
-//! Every request passes here twice, so nobody is woken: the watchman looks by himself, often enough.
+//! Every request passes here twice, so nobody is woken: the watchman looks often enough.
 
 use std::pin::Pin;
 use std::sync::Arc;

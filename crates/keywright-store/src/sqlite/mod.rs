@@ -1,7 +1,8 @@
 //! SQLite: one file, one thread that writes, readers beside it.
 //!
 //! A verb that writes is a closure in the writer's queue. Whatever is queued shares a transaction,
-//! so that one sync of the disk serves many callers, and nobody is answered before it. Point reads run where they are asked: they cost microseconds, a thread hop more.
+//! so that one sync of the disk serves many callers, and nobody is answered before it. Point reads
+//! run where they are asked: they cost microseconds, a thread hop more.
 //!
 //! Other processes, such as the command line, may use the same file at the same time.
 
