@@ -27,8 +27,8 @@ pub trait JobStore {
     /// that ceased to report. Expiry never depends on it.
     async fn sweep(&self, now: Timestamp) -> Result<Swept, StoreFault>;
 
-    /// Takes a lease, or renews one's own, until a moment. Of many holders one has it; what only one
-    /// node shall do, the holder does.
+    /// Takes a lease, or renews one's own, until a moment. Of many holders one has it; what only
+    /// one node shall do, the holder does.
     async fn take_lease(
         &self,
         name: &str,

@@ -12,7 +12,7 @@ use crate::environment::random;
 use crate::error::ServerFault;
 use crate::jobs::pause;
 
-/// How often the logs are asked for their ends, even if nothing was heard: two look-ups of an index.
+/// How often the logs are asked for their ends: two look-ups of an index.
 const PERIOD: Duration = Duration::from_millis(50);
 /// The same where a store can tell of changes, and mostly does so first.
 const PERIOD_WHERE_TOLD: Duration = Duration::from_millis(250);
