@@ -122,7 +122,7 @@ fn errors_say_where_and_what_to_do() {
         ("[server]\ntrusted_proxies = \"10.0.0.1\"", "not a list"),
         ("[server]\nlisten = \"127.0.0.1:9080\"", "the same address"),
         ("[server]\nlisten = \"0.0.0.0:8080\"", "set issuer"),
-        ("[store]\nurl = \"postgres://db/k\"", "not built"),
+        ("[store]\nurl = \"postgres://db/k\"", "names no user"),
         ("[tls]\ncertificate = \"a\"", "set tls.key too"),
         ("[tls]\nkey = \"a\"", "set tls.certificate too"),
         ("[tls]\ncertificate = \"a\"\nkey = \"b\"\ndevelopment = true", "keep either"),
