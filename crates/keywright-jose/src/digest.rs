@@ -10,7 +10,9 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
 /// SHA-256 of the parts as if they were one text.
 pub fn sha256_of(parts: &[&[u8]]) -> [u8; 32] {
     let mut digest = Sha256::default();
-    parts.iter().for_each(|part| digest.update(part));
+    for part in parts {
+        digest.update(part);
+    }
     digest.finish()
 }
 

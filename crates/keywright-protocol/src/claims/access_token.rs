@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::grant::{IssuePlan, Principal};
 use crate::id::{ClientId, FamilyId, GrantId, Jti, SessionId, Subject};
 use crate::limits::CLOCK_SKEW_MAX;
+use crate::resource::ResourceIndicator;
 use crate::revocation::TokenFacts;
 use crate::scope::ScopeSet;
 use crate::time::Timestamp;
@@ -201,7 +202,7 @@ impl AccessTokenError {
 
 /// CONTRACT: the resources; the issuer too where `openid` is granted, and where there is none.
 fn audience(plan: &IssuePlan, issuer: &Arc<str>) -> Vec<Arc<str>> {
-    let mut audience: Vec<_> = plan.target.resources.iter().map(|r| r.shared()).collect();
+    let mut audience: Vec<_> = plan.target.resources.iter().map(ResourceIndicator::shared).collect();
     if audience.is_empty() || plan.scope.contains("openid") {
         audience.push(Arc::clone(issuer));
     }
