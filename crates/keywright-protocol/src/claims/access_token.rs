@@ -202,7 +202,8 @@ impl AccessTokenError {
 
 /// CONTRACT: the resources; the issuer too where `openid` is granted, and where there is none.
 fn audience(plan: &IssuePlan, issuer: &Arc<str>) -> Vec<Arc<str>> {
-    let mut audience: Vec<_> = plan.target.resources.iter().map(ResourceIndicator::shared).collect();
+    let mut audience: Vec<_> =
+        plan.target.resources.iter().map(ResourceIndicator::shared).collect();
     if audience.is_empty() || plan.scope.contains("openid") {
         audience.push(Arc::clone(issuer));
     }

@@ -107,7 +107,7 @@ impl RevocationView {
             return Err(ViewError::Gap);
         }
         for entry in &message.entries {
-            let new = Mark { ends_s: entry.ends_s, floor: entry.floor };
+            let new = Mark { ends_s: entry.ends_s, floor: entry.floor.as_deref().copied() };
             let mark = self.marks.entry(entry.digest).or_insert(new);
             mark.ends_s = mark.ends_s.max(new.ends_s);
             mark.floor = mark.floor.into_iter().chain(new.floor).max_by_key(|floor| floor.seq);

@@ -66,7 +66,7 @@ impl<'de> Deserialize<'de> for RevocationDigest {
 }
 
 /// One revocation, as the feed tells it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct FeedEntry {
     /// Of what.
     pub kind: RevocationKind,
@@ -74,8 +74,9 @@ pub struct FeedEntry {
     pub digest: RevocationDigest,
     /// From this second on it concerns no living token.
     pub ends_s: i64,
-    /// For the kinds that are floors: which tokens are dead.
-    pub floor: Option<Floor>,
+    /// For the kinds that are floors: which tokens are dead. Most entries have none, and there are
+    /// many: in a box it takes little room.
+    pub floor: Option<Box<Floor>>,
 }
 
 impl FeedEntry {
@@ -85,7 +86,7 @@ impl FeedEntry {
         let digest = RevocationDigest::of(kind, target.identifier());
         // Rounded up: an entry that ends within a second still matters in it.
         let ends_s = expires_at.as_unix_s().saturating_add(1);
-        Self { kind, digest, ends_s, floor }
+        Self { kind, digest, ends_s, floor: floor.map(Box::new) }
     }
 }
 
@@ -146,7 +147,7 @@ impl FeedMessage {
             let life = entry.ends_s.saturating_sub(self.iat_s).max(0);
             let life = u32::try_from(life).unwrap_or(u32::MAX);
             let (kind, digest) = (entry.kind, entry.digest);
-            let Some(Floor { issued_until_s, at_s, seq }) = entry.floor else {
+            let Some(Floor { issued_until_s, at_s, seq }) = entry.floor.as_deref().copied() else {
                 return WireEntry::Named(kind, digest, life);
             };
             let ahead = issued_until_s.saturating_sub(at_s).max(0);
@@ -185,7 +186,7 @@ impl FeedMessage {
                 WireEntry::Named(kind, digest, life) => (kind, digest, life, None),
                 WireEntry::Floor(kind, digest, life, issued_until_s, ahead, seq) => {
                     let at_s = issued_until_s.saturating_sub(ahead.into());
-                    (kind, digest, life, Some(Floor { issued_until_s, at_s, seq }))
+                    (kind, digest, life, Some(Box::new(Floor { issued_until_s, at_s, seq })))
                 }
             };
             if kind.is_floor() != floor.is_some() {
@@ -255,7 +256,7 @@ mod tests {
     fn entry(kind: RevocationKind, identifier: &str, until_s: Option<i64>) -> FeedEntry {
         let digest = RevocationDigest::of(kind, identifier);
         let floor = |s| Floor { issued_until_s: s, at_s: s, seq: 1_000_000 };
-        FeedEntry { kind, digest, ends_s: 1_700_000_660, floor: until_s.map(floor) }
+        FeedEntry { kind, digest, ends_s: 1_700_000_660, floor: until_s.map(floor).map(Box::new) }
     }
 
     #[test]
@@ -269,7 +270,7 @@ mod tests {
         let want = concat!(
             r#"{"iss":"https://id.example","iat":1700000000,"since":7,"seq":9,"snapshot":false,"#,
             r#""more":false,"entries":[["t","_fConEuGw-YqYkQYjYVAgw",660],"#,
-            r#"["u","eQHnUzIVifmwf4iNmtfxjg",660,1699999999]]}"#,
+            r#"["u","eQHnUzIVifmwf4iNmtfxjg",660,1699999999,0,1000000]]}"#,
         );
         assert_eq!(text, want);
     }
@@ -346,7 +347,7 @@ mod tests {
                 at_s: until_s - 3,
                 seq: floor.unsigned_abs().into(),
             };
-            let floor = kind.is_floor().then_some(floor);
+            let floor = kind.is_floor().then_some(Box::new(floor));
             let (digest, ends_s) = (RevocationDigest(digest), 1_700_000_000 + life);
             FeedEntry { kind, digest, ends_s, floor }
         });

@@ -144,7 +144,10 @@ impl Stretch {
     fn entries(&self, log: &TenantLog, now: Timestamp) -> Vec<FeedEntry> {
         let later = log.after(self.cursor.seq(), now);
         // The log may have grown since the stretch was measured.
-        later.take_while(|logged| logged.seq <= self.seq).map(|logged| logged.entry).collect()
+        later
+            .take_while(|logged| logged.seq <= self.seq)
+            .map(|logged| logged.entry.clone())
+            .collect()
     }
 }
 

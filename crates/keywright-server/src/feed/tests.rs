@@ -62,7 +62,10 @@ async fn what_is_revoked_comes_once_and_in_order() {
     let delta = message(&world, world.app.feeds.cursor(view.position()));
     let told = read(&world, &delta);
     assert_eq!((told.since, told.seq, told.entries.len(), told.snapshot), (0, 2, 2, false));
-    assert_eq!(told.entries[1].floor.map(|floor| floor.issued_until_s), Some(now.as_unix_s()));
+    assert_eq!(
+        told.entries[1].floor.as_ref().map(|floor| floor.issued_until_s),
+        Some(now.as_unix_s())
+    );
     view.apply(&told, None, now).unwrap();
     let after = message(&world, Cursor::After(delta.seq));
     assert!(after.is_empty && read(&world, &after).entries.is_empty());
@@ -224,6 +227,7 @@ async fn floors_are_those_of_the_node() {
     world.app.feeds.followed_to(3);
     let now_s = world.app.now().as_unix_s();
     let told = read(&world, &message(&world, Cursor::Start));
-    let floors: Vec<_> = told.entries.iter().map(|e| e.floor.map(|f| f.issued_until_s)).collect();
+    let floors: Vec<_> =
+        told.entries.iter().map(|e| e.floor.as_ref().map(|f| f.issued_until_s)).collect();
     assert_eq!(floors, [Some(now_s), Some(now_s + 1), Some(now_s + 2)], "three in one second");
 }

@@ -231,7 +231,7 @@ fn add_key(keys: &mut Pipeline, tenant: &TenantId, logged: &Logged) {
         _ => format!("keywright:revoked:{tenant}:{}:{}", kind.name(), named.identifier),
     };
     let value_s =
-        logged.entry.floor.map_or_else(|| named.at.as_unix_s(), |floor| floor.issued_until_s);
+        logged.entry.floor.as_ref().map_or_else(|| named.at.as_unix_s(), |f| f.issued_until_s);
     let ends_ms = Timestamp::from_unix_s(logged.entry.ends_s).as_millis();
     keys.cmd("SET").arg(key).arg(value_s).arg("PXAT").arg(ends_ms).ignore();
 }
