@@ -340,7 +340,7 @@ impl App {
         self.follow_revocations().await?;
         // What was swept from the log before this start concerns no living token.
         self.revocations_followed_to(heads.revocation);
-        self.feeds.is_current(now);
+        self.feeds.mark_current(now);
         Ok(())
     }
 

@@ -97,7 +97,7 @@ impl Feeds {
     }
 
     /// Says that at this moment nothing was missing.
-    pub fn is_current(&self, now: Timestamp) {
+    pub fn mark_current(&self, now: Timestamp) {
         // Not the greatest: a clock that was ahead for a moment must not date what comes after.
         self.current_as_of.store(now.as_millis(), Ordering::Relaxed);
     }

@@ -52,7 +52,7 @@ pub struct Minted {
 }
 
 impl Mint<'_> {
-    /// Mints for a client of its own, without a refresh token.
+    /// Mints without a refresh token.
     pub fn access(&self, approved: &ApprovedPlan) -> Result<Minted, ServerFault> {
         self.tokens(approved.plan(), None, None, Timestamp::from_millis(i64::MAX))
     }

@@ -12,7 +12,7 @@ use keywright_store::throttle::Failures;
 /// How many names or addresses are remembered; beyond it the oldest failures are forgotten first.
 const ENTRIES_MAX: usize = 100_000;
 
-/// A bound on failures within a sliding window.
+/// A bound on failures within a window, which begins with the first.
 #[derive(Debug)]
 pub struct Throttle {
     /// What is guessed at: nodes count under this name together.

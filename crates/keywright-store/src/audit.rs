@@ -4,13 +4,14 @@ use async_trait::async_trait;
 use keywright_jose::sha256_of;
 use keywright_protocol::audit::{AuditEvent, EventType, Record};
 use keywright_protocol::id::{RequestId, TenantId};
+use keywright_protocol::limits::PAGE_ROWS_MAX;
 use keywright_protocol::time::Timestamp;
 use keywright_protocol::wire::json;
 use keywright_protocol::wire::response::Receipt;
 use serde::{Deserialize, Serialize};
 
-use crate::StoreFault;
 use crate::epoch::SEQUENCE_GAP;
+use crate::{SharedStore, StoreFault};
 
 /// The verbs of the audit log.
 #[async_trait]
@@ -119,6 +120,54 @@ pub fn check_link(
     Ok(())
 }
 
+/// What recomputing the chain found.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[must_use]
+pub enum Verification {
+    /// The log is not what was written.
+    Broken {
+        /// The first place where that shows.
+        seq: u64,
+        /// What shows it.
+        reason: &'static str,
+    },
+    /// Every event is there, as it was written, in its place.
+    Intact {
+        /// How many.
+        count: u64,
+        /// The hash of the last: whoever keeps it elsewhere can prove that nothing before changed.
+        head: [u8; 32],
+    },
+}
+
+/// Recomputes a tenant's hash chain from its first event.
+pub async fn verify_chain(
+    store: &SharedStore,
+    tenant: &TenantId,
+) -> Result<Verification, StoreFault> {
+    // Read before the events: what is appended meanwhile only makes the log longer.
+    let head = store.audit_head(tenant).await?;
+    let (mut count, mut last) = (0, (0, [0; 32]));
+    loop {
+        let part = store.audit_since(tenant, last.0, PAGE_ROWS_MAX).await?;
+        if part.is_empty() {
+            break;
+        }
+        for event in &part {
+            if let Err(reason) = check_link(tenant, last, event) {
+                return Ok(Verification::Broken { seq: last.0 + 1, reason });
+            }
+            count += 1;
+            last = (event.seq, event.hash);
+        }
+    }
+    if last.0 < head {
+        let reason = "the last events are missing";
+        return Ok(Verification::Broken { seq: last.0 + 1, reason });
+    }
+    Ok(Verification::Intact { count, head: last.1 })
+}
+
 /// The place of the event that follows a place.
 pub(crate) fn place_after(place: u64, body: &str) -> u64 {
     // Parsed only where it may matter: a chain is made longer many events at a time.
@@ -152,4 +201,49 @@ pub struct RefusedRequest {
     pub reason: String,
     /// What the peer was told.
     pub error: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chain(bodies: &[&str]) -> Vec<StoredEvent> {
+        let tenant = TenantId::default_tenant();
+        let mut prev_hash = [0; 32];
+        let events = (1..).zip(bodies).map(|(seq, body)| {
+            let hash = chain_hash(&tenant, seq, &prev_hash, body);
+            let event = StoredEvent { seq, body: (*body).to_owned(), prev_hash, hash };
+            prev_hash = hash;
+            event
+        });
+        events.collect()
+    }
+
+    fn first_broken(events: &[StoredEvent]) -> Option<u64> {
+        let (tenant, mut last) = (TenantId::default_tenant(), (0, [0; 32]));
+        for event in events {
+            if check_link(&tenant, last, event).is_err() {
+                return Some(last.0 + 1);
+            }
+            last = (event.seq, event.hash);
+        }
+        None
+    }
+
+    #[test]
+    fn an_edited_a_removed_and_a_moved_event_show() {
+        let whole = chain(&["a", "b", "c"]);
+        assert_eq!(first_broken(&whole), None);
+        let mut edited = whole.clone();
+        edited[1].body = "B".to_owned();
+        assert_eq!(first_broken(&edited), Some(2));
+        edited[1].hash = chain_hash(&TenantId::default_tenant(), 2, &edited[0].hash, "B");
+        assert_eq!(first_broken(&edited), Some(3), "a hash that fits breaks the next");
+        let mut removed = whole.clone();
+        removed.remove(1);
+        assert_eq!(first_broken(&removed), Some(2));
+        let mut moved = whole.clone();
+        moved.swap(0, 1);
+        assert_eq!(first_broken(&moved), Some(1));
+    }
 }

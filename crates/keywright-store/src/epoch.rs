@@ -34,7 +34,9 @@ pub trait EpochStore {
 
 /// How far the logs jump: more entries than were ever lost.
 pub const SEQUENCE_GAP: u64 = 1 << 32;
-/// An access token's `iat` may lie this far ahead of its moment: see `earliest_iat_s`.
+/// How far ahead of its moment the `iat` of an access token lies that was issued in the second of
+/// one revocation: see `earliest_iat_s`. Several in one second put it further; what they spare then
+/// ends with its own lifetime.
 const IAT_AHEAD_MAX: Duration = Duration::from_secs(1);
 
 /// An epoch.

@@ -22,9 +22,17 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    if let Some(seed) = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()) {
-        let fault = std::env::var("FAULT").ok().and_then(|fault| parse_fault(&fault));
-        return replay(Schedule { fault, ..Schedule::of_seed(seed) });
+    if let Ok(seed) = std::env::var("SEED") {
+        let fault = std::env::var("FAULT").ok();
+        let wrong = fault.as_deref().is_some_and(|fault| parse_fault(fault).is_none());
+        let fault = fault.as_deref().and_then(parse_fault);
+        return match seed.parse() {
+            Ok(seed) if !wrong => replay(Schedule { fault, ..Schedule::of_seed(seed) }),
+            _ => {
+                println!("usage: SEED=NUMBER [FAULT=before:N|after:N] keywright-sim");
+                ExitCode::from(2)
+            }
+        };
     }
     let words: Vec<String> = std::env::args().skip(1).collect();
     match options(&words) {

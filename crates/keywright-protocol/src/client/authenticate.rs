@@ -190,6 +190,9 @@ pub const CHECKS: [&str; 4] =
     ["client is known", "client is enabled", "registered method", "credential"];
 
 impl ClientAuthError {
+    /// RFC 7523 §3: an assertion is used once. Only the store can tell, at the commit.
+    pub const ASSERTION_REPLAYED: Self = Self::AssertionInvalid("the assertion was used before");
+
     /// Which of [`CHECKS`] failed.
     pub const fn check(&self) -> &'static str {
         match self {

@@ -34,8 +34,9 @@ impl App {
         self.now().as_millis() < self.forgotten_at.load(Ordering::Acquire)
     }
 
-    /// The same where another process may have been first with some of it, so that the log gained
-    /// less: what that one wrote is known before this one answers.
+    /// Takes over what a commit of this process revoked, where another process may have been first
+    /// with some of it, so that the log gained less: what that one wrote is known before this one
+    /// answers.
     pub async fn learn_and_follow(&self, entries: &[RevocationEntry]) -> Result<(), ServerFault> {
         self.learn(entries);
         self.follow_revocations().await

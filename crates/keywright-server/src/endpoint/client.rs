@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use keywright_jose::{JwkSet, VerifyingKeys};
+use keywright_protocol::audit::Record;
 use keywright_protocol::client::authenticate::{AssertionContext, authenticate};
 use keywright_protocol::client::{AuthenticatedClient, ClientAuthError, Credentials};
 use keywright_protocol::time::Timestamp;
 use keywright_protocol::wire::Params;
+use keywright_store::audit::Recorded;
 
 use crate::endpoint::form::authorization;
 use crate::error::Refused;
@@ -44,6 +46,16 @@ pub async fn prove(ctx: &Ctx, credentials: &Credentials) -> Result<Authenticated
         }
     }
     Ok(verdict?)
+}
+
+/// Spends an assertion where nothing else is committed: introspection, and revocations of nothing.
+pub async fn spend_assertion(ctx: &Ctx, client: &AuthenticatedClient) -> Result<(), Refused> {
+    let Some(once) = client.once() else { return Ok(()) };
+    let record = Record { now: ctx.now, events: Vec::new(), once: Some(once.clone()) };
+    match ctx.app.store.record(record).await? {
+        Recorded::Committed(_) => Ok(()),
+        Recorded::AssertionReplayed => Err(ClientAuthError::ASSERTION_REPLAYED.into()),
+    }
 }
 
 async fn judge(

@@ -4,7 +4,6 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use http::{Request, StatusCode};
-use keywright_protocol::audit::Record;
 use keywright_protocol::claims::AccessClaims;
 use keywright_protocol::claims::introspection::{Introspection, may_introspect};
 use keywright_protocol::client::{AuthenticatedClient, ClientAuthError};
@@ -12,10 +11,9 @@ use keywright_protocol::grant::refresh_token::FamilyOrigin;
 use keywright_protocol::token::RefreshToken;
 use keywright_protocol::wire::introspect::IntrospectRequest;
 use keywright_protocol::wire::json;
-use keywright_store::audit::Recorded;
 
 use crate::endpoint::access_token::verify;
-use crate::endpoint::client::{credentials, prove};
+use crate::endpoint::client::{credentials, prove, spend_assertion};
 use crate::endpoint::form::read_form;
 use crate::endpoint::refuse;
 use crate::endpoint::response::{json_bytes, no_store};
@@ -50,21 +48,6 @@ async fn answer(ctx: &Ctx, request: Request<Body>) -> Result<(bool, Bytes), Refu
     match claims {
         Some(claims) => active(ctx, &claims).await,
         None => inactive(),
-    }
-}
-
-/// An assertion is spent even where nothing else is committed.
-pub(super) async fn spend_assertion(
-    ctx: &Ctx,
-    client: &AuthenticatedClient,
-) -> Result<(), Refused> {
-    let Some(once) = client.once() else { return Ok(()) };
-    let record = Record { now: ctx.now, events: Vec::new(), once: Some(once.clone()) };
-    match ctx.app.store.record(record).await? {
-        Recorded::Committed(_) => Ok(()),
-        Recorded::AssertionReplayed => {
-            Err(ClientAuthError::AssertionInvalid("the assertion was used before").into())
-        }
     }
 }
 

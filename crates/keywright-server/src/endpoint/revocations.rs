@@ -96,10 +96,7 @@ fn request_timeout(ctx: &Ctx) -> Duration {
 fn no_place(ctx: &Ctx) -> Response {
     let why = "all places for those who wait are taken; poll without waiting";
     let wire = WireError::new(ErrorCode::TemporarilyUnavailable, why);
-    let mut response = error_response(&ctx.app.root_issuer(), wire);
-    let wait = HeaderValue::from_static("5");
-    response.headers_mut().insert(header::RETRY_AFTER, wait);
-    response
+    error_response(&ctx.app.root_issuer(), wire)
 }
 
 fn last_event_id(headers: &HeaderMap) -> Result<Option<&str>, RequestError> {

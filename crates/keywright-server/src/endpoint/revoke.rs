@@ -14,9 +14,8 @@ use keywright_protocol::wire::{ErrorCode, WireError};
 use keywright_store::revocation::{Revoke, Revoked};
 
 use crate::endpoint::access_token::recognise;
-use crate::endpoint::client::{credentials, prove};
+use crate::endpoint::client::{credentials, prove, spend_assertion};
 use crate::endpoint::form::read_form;
-use crate::endpoint::introspect::spend_assertion;
 use crate::endpoint::refuse;
 use crate::endpoint::response::{no_store, with_type};
 use crate::error::Refused;
@@ -100,8 +99,7 @@ async fn commit(
         // It went meanwhile; the assertion must not come back with the undone transaction.
         Revoked::Missing => spend_assertion(ctx, client).await?,
         Revoked::AssertionReplayed => {
-            let why = "the assertion was used before";
-            return Err(ClientAuthError::AssertionInvalid(why).into());
+            return Err(ClientAuthError::ASSERTION_REPLAYED.into());
         }
     }
     Ok(())

@@ -207,7 +207,7 @@ async fn a_message_is_dated_when_nothing_was_missing() {
     world.clock.advance(Duration::from_secs(30));
     let told = read(&world, &message(&world, Cursor::After(0)));
     assert_eq!(told.iat_s, followed_at.as_unix_s(), "the store was not followed since");
-    world.app.feeds.is_current(world.app.now());
+    world.app.feeds.mark_current(world.app.now());
     world.clock.advance(Duration::from_secs(1));
     let told = read(&world, &message(&world, Cursor::After(0)));
     assert_eq!(told.iat_s, followed_at.as_unix_s() + 30);

@@ -78,7 +78,7 @@ impl Follower {
         if heads != self.app.followed() || self.app.forgot_too_early() {
             self.app.follow().await?;
         }
-        self.app.feeds.is_current(asked_at);
+        self.app.feeds.mark_current(asked_at);
         let followed = self.app.followed();
         let now = self.app.now();
         let due = now >= self.reported_at.plus(REPORT_EVERY) || now < self.reported_at;

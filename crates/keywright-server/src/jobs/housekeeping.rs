@@ -17,7 +17,7 @@ const PERIOD: Duration = Duration::from_secs(30);
 /// The name of the lease: of many nodes one looks after what all share.
 const LEASE: &str = "housekeeping";
 /// How long the lease is held without being renewed; a node that dies is replaced after that.
-const LEASE_LASTS: Duration = Duration::from_secs(75);
+const LEASE_LASTS: Duration = Duration::from_mins(1);
 
 pub(super) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let holder = keywright_jose::base64url_encode(&random::<12>(&*app.environment));

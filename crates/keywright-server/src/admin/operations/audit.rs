@@ -2,7 +2,8 @@
 
 use keywright_protocol::limits::PAGE_ROWS_MAX;
 use keywright_store::Listed;
-use keywright_store::audit::{StoredEvent, check_link};
+pub use keywright_store::audit::Verification;
+use keywright_store::audit::{StoredEvent, verify_chain};
 use keywright_store::epoch::SEQUENCE_GAP;
 
 use super::revocations::rows;
@@ -129,97 +130,8 @@ impl AuditFilter {
     }
 }
 
-/// What recomputing the chain found.
-#[derive(Clone, Debug, Eq, PartialEq)]
-#[must_use]
-pub enum Verification {
-    /// The log is not what was written.
-    Broken {
-        /// The first place where that shows.
-        seq: u64,
-        /// What shows it.
-        reason: &'static str,
-    },
-    /// Every event is there, as it was written, in its place.
-    Intact {
-        /// How many.
-        count: u64,
-        /// The hash of the last: whoever keeps it elsewhere can prove that nothing before changed.
-        head: [u8; 32],
-    },
-}
-
 /// Recomputes the tenant's hash chain from its first event.
 pub async fn verify(app: &App, operator: &Operator) -> Result<Verification, OperationError> {
     operator.state(app)?;
-    let tenant = operator.tenant();
-    // Read before the events: what is appended meanwhile only makes the log longer.
-    let head = app.store.audit_head(tenant).await?;
-    let (mut count, mut last) = (0, (0, [0; 32]));
-    loop {
-        let part = app.store.audit_since(tenant, last.0, PAGE_ROWS_MAX).await?;
-        if part.is_empty() {
-            break;
-        }
-        for event in &part {
-            if let Err(reason) = check_link(tenant, last, event) {
-                return Ok(Verification::Broken { seq: last.0 + 1, reason });
-            }
-            count += 1;
-            last = (event.seq, event.hash);
-        }
-    }
-    if last.0 < head {
-        let reason = "the last events are missing";
-        return Ok(Verification::Broken { seq: last.0 + 1, reason });
-    }
-    Ok(Verification::Intact { count, head: last.1 })
-}
-
-#[cfg(test)]
-mod tests {
-    use keywright_store::audit::chain_hash;
-
-    use super::*;
-    use keywright_protocol::id::TenantId;
-
-    fn chain(bodies: &[&str]) -> Vec<StoredEvent> {
-        let tenant = TenantId::default_tenant();
-        let mut prev_hash = [0; 32];
-        let events = (1..).zip(bodies).map(|(seq, body)| {
-            let hash = chain_hash(&tenant, seq, &prev_hash, body);
-            let event = StoredEvent { seq, body: (*body).to_owned(), prev_hash, hash };
-            prev_hash = hash;
-            event
-        });
-        events.collect()
-    }
-
-    fn first_broken(events: &[StoredEvent]) -> Option<u64> {
-        let (tenant, mut last) = (TenantId::default_tenant(), (0, [0; 32]));
-        for event in events {
-            if check_link(&tenant, last, event).is_err() {
-                return Some(last.0 + 1);
-            }
-            last = (event.seq, event.hash);
-        }
-        None
-    }
-
-    #[test]
-    fn an_edited_a_removed_and_a_moved_event_show() {
-        let whole = chain(&["a", "b", "c"]);
-        assert_eq!(first_broken(&whole), None);
-        let mut edited = whole.clone();
-        edited[1].body = "B".to_owned();
-        assert_eq!(first_broken(&edited), Some(2));
-        edited[1].hash = chain_hash(&TenantId::default_tenant(), 2, &edited[0].hash, "B");
-        assert_eq!(first_broken(&edited), Some(3), "a hash that fits breaks the next");
-        let mut removed = whole.clone();
-        removed.remove(1);
-        assert_eq!(first_broken(&removed), Some(2));
-        let mut moved = whole.clone();
-        moved.swap(0, 1);
-        assert_eq!(first_broken(&moved), Some(1));
-    }
+    Ok(verify_chain(&app.store, operator.tenant()).await?)
 }

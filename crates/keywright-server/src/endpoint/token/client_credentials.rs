@@ -44,8 +44,6 @@ async fn commit(ctx: &Ctx, mut record: Record) -> Result<Receipt, Refused> {
     }
     match ctx.app.store.record(record).await? {
         Recorded::Committed(receipt) => Ok(receipt),
-        Recorded::AssertionReplayed => {
-            Err(ClientAuthError::AssertionInvalid("the assertion was used before").into())
-        }
+        Recorded::AssertionReplayed => Err(ClientAuthError::ASSERTION_REPLAYED.into()),
     }
 }

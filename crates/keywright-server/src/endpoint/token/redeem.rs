@@ -70,9 +70,7 @@ async fn attempt(
         Redeem::Committed(receipt) => respond(&minted, receipt).map(Some),
         Redeem::LostRace => Ok(None),
         Redeem::SubjectGone => Err(GrantError::SubjectGone.into()),
-        Redeem::AssertionReplayed => {
-            Err(ClientAuthError::AssertionInvalid("the assertion was used before").into())
-        }
+        Redeem::AssertionReplayed => Err(ClientAuthError::ASSERTION_REPLAYED.into()),
     }
 }
 

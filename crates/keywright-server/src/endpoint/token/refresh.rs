@@ -79,9 +79,7 @@ async fn attempt(
         Rotate::Committed(receipt) => respond(&minted, receipt).map(Some),
         Rotate::LostRace => Ok(None),
         Rotate::SubjectGone => Err(GrantError::SubjectGone.into()),
-        Rotate::AssertionReplayed => {
-            Err(ClientAuthError::AssertionInvalid("the assertion was used before").into())
-        }
+        Rotate::AssertionReplayed => Err(ClientAuthError::ASSERTION_REPLAYED.into()),
     }
 }
 
@@ -110,7 +108,10 @@ async fn revoke_family(
     };
     match ctx.app.store.revoke(revoke).await? {
         Revoked::Done(entries) => ctx.app.learn(&entries),
-        Revoked::Missing | Revoked::AssertionReplayed => {}
+        // It was swept meanwhile: nobody has it.
+        Revoked::Missing => {}
+        // Who replays an assertion is not the client, and ends nobody's family.
+        Revoked::AssertionReplayed => return Err(ClientAuthError::ASSERTION_REPLAYED.into()),
     }
     Ok(())
 }

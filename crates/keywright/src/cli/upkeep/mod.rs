@@ -19,7 +19,7 @@ use keywright_server::environment::{Environment as _, SystemEnvironment};
 use keywright_server::keys::MasterKey;
 use keywright_server::{Config, start, telemetry};
 use keywright_store::SharedStore;
-use keywright_store::audit::check_link;
+use keywright_store::audit::{Verification, verify_chain};
 use keywright_store::copy::Proof;
 use keywright_store::epoch::{Epoch, RaiseEpoch};
 use serde_json::{Value, json};
@@ -34,8 +34,6 @@ use super::output::Column;
 const NODE_SILENT: Duration = Duration::from_secs(5);
 /// How often it is looked whether a node still reports.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// Events that are read together.
-const EVENTS: u32 = 2000;
 
 pub(super) const PROOF_COLUMNS: &[Column] = &[
     ("TABLE", "table"),
@@ -150,25 +148,18 @@ async fn refuse_living_nodes(store: &SharedStore, remedy: &str) -> Result<(), Fa
 
 /// Recomputes every tenant's hash chain; answers how many events there are.
 async fn verify_chains(store: &SharedStore) -> Result<u64, Failure> {
-    let mut count = 0;
+    let mut events = 0;
     for tenant in store.list_tenants().await? {
-        let mut last = (0, [0; 32]);
-        loop {
-            let events = store.audit_since(&tenant.id, last.0, EVENTS).await?;
-            for event in &events {
-                check_link(&tenant.id, last, event).map_err(|why| {
-                    let id = &tenant.id;
-                    Failure::refused(format!("the audit log of {id} after {}: {why}", last.0))
-                })?;
-                last = (event.seq, event.hash);
-                count += 1;
-            }
-            if events.len() < EVENTS as usize {
-                break;
+        match verify_chain(store, &tenant.id).await? {
+            Verification::Intact { count, .. } => events += count,
+            Verification::Broken { seq, reason } => {
+                let id = &tenant.id;
+                let what = format!("the audit log of {id} is broken at {seq}: {reason}");
+                return Err(Failure::refused(what));
             }
         }
     }
-    Ok(count)
+    Ok(events)
 }
 
 /// A proof as a document.
