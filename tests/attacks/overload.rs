@@ -57,3 +57,32 @@ fn people_are_sent_away_before_tokens_and_documents_last() {
     held.clear();
     wait::until_true(SOON, "there is room for all again", || get("/authorize").status == 400);
 }
+
+/// How many sockets a process may open here, with some left for the rest.
+fn sockets_allowed() -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").expect("Linux");
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).expect("a limit");
+    let soft = line.split_whitespace().nth(3).and_then(|word| word.parse().ok());
+    soft.unwrap_or(1024_usize).saturating_sub(300)
+}
+
+#[test]
+fn five_thousand_slow_sockets_starve_nobody_and_are_cut() {
+    let server = Server::start();
+    let open = || {
+        let mut stream = TcpStream::connect(server.authority()).expect("the server listens");
+        stream.write_all(b"POST /token HTTP/1.1\r\nHost: ").expect("the server reads");
+        stream
+    };
+    let slow: Vec<TcpStream> = (0..5000.min(sockets_allowed())).map(|_| open()).collect();
+    let token = || Request::post(&server.url("/token")).form(&[("grant_type", "none")]).send();
+    assert!((0..50).all(|_| token().status == 401), "the others are served meanwhile");
+    for mut stream in slow {
+        // The end, or an answer that says why and then the end: within the time for a head.
+        stream.set_read_timeout(Some(SOON)).expect("settable");
+        let ended = std::io::copy(&mut stream, &mut std::io::sink());
+        assert!(ended.is_ok_and(|bytes| bytes < 10_000), "a slow peer is cut");
+    }
+    assert_eq!(token().status, 401);
+    server.stop();
+}
