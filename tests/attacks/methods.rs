@@ -53,9 +53,17 @@ fn a_token_request_by_get() {
 #[test]
 fn unknown_paths_are_404() {
     let world = World::start();
-    for path in
-        ["/nothing", "/token/", "/token/x", "//token", "/jwks.json", "/../etc/passwd", "/t/"]
-    {
+    for path in [
+        "/nothing",
+        "/token/",
+        "/token/x",
+        "//token",
+        "/jwks.json",
+        "/../etc/passwd",
+        "/t/",
+        "/errors/%ff",
+        "/assets/%ff",
+    ] {
         let answer = world.server.get(path);
         assert_eq!(answer.status, 404, "{path}");
         assert!(answer.header("x-request-id").is_some(), "CONTRACT-6: {path}");

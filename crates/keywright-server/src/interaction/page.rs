@@ -1,6 +1,7 @@
 //! Pages as HTTP responses: one content security policy, one language, nothing kept.
 
 use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -164,9 +165,14 @@ pub async fn index(ctx: Ctx, headers: HeaderMap) -> Response {
 }
 
 /// What an `error_uri` leads to: the code in plain words.
-pub async fn explain_error(ctx: Ctx, headers: HeaderMap, Path(code): Path<String>) -> Response {
+pub async fn explain_error(
+    ctx: Ctx,
+    headers: HeaderMap,
+    code: Result<Path<String>, PathRejection>,
+) -> Response {
     let text = texts(&headers, None);
-    let known = crate::endpoint::documents::known_error(&code);
+    // What is not text is no code either.
+    let known = code.ok().and_then(|Path(code)| crate::endpoint::documents::known_error(&code));
     let Some(code) = known else {
         let nothing = WireError::new(ErrorCode::NotFound, "there is no such error code");
         return error_page(&ctx, &headers, nothing);
@@ -183,8 +189,13 @@ pub async fn explain_error(ctx: Ctx, headers: HeaderMap, Path(code): Path<String
 }
 
 /// Style sheet and icon, under names that change with their content.
-pub async fn asset(ctx: Ctx, headers: HeaderMap, Path(name): Path<String>) -> Response {
-    let Some(asset) = crate::page::asset(&format!("/assets/{name}")) else {
+pub async fn asset(
+    ctx: Ctx,
+    headers: HeaderMap,
+    name: Result<Path<String>, PathRejection>,
+) -> Response {
+    let asset = name.ok().and_then(|Path(name)| crate::page::asset(&format!("/assets/{name}")));
+    let Some(asset) = asset else {
         let nothing = WireError::new(ErrorCode::NotFound, "there is nothing at this address");
         return error_page(&ctx, &headers, nothing);
     };
