@@ -21,4 +21,13 @@ pub struct Tenant {
     pub not_before: Timestamp,
     /// When it was created.
     pub created_at: Timestamp,
+    /// The longest lifetime that its access tokens ever had, seconds, where that is beyond the
+    /// usual: for so long a revocation must be remembered, whatever lifetimes are now.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub longest_lifetime_s: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks in this form")]
+const fn is_zero(seconds: &u64) -> bool {
+    *seconds == 0
 }

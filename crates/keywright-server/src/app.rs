@@ -9,12 +9,15 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use keywright_jose::Algorithm;
+use keywright_protocol::audit::Record;
 use keywright_protocol::grant::Lifetimes;
 use keywright_protocol::id::{Subject, TenantId};
 use keywright_protocol::resource::{ResourceCatalog, TokenFormat};
 use keywright_protocol::revocation::{RevocationEntry, RevocationSet};
 use keywright_protocol::tenant::Tenant;
 use keywright_protocol::time::Timestamp;
+use keywright_store::client::Update;
+use keywright_store::tenant::UpdateTenant;
 use keywright_store::{SharedStore, StoreFault};
 
 use crate::config::Config;
@@ -34,6 +37,8 @@ use crate::throttle::Throttle;
 
 /// How many user names are remembered for introspection.
 const USERNAMES_MAX: usize = 100_000;
+/// Every revocation is remembered for this long at least: what nobody changes needs no note.
+const USUAL_LIFETIME: Duration = Duration::from_mins(10);
 /// The window of the throttles.
 const THROTTLE_WINDOW: Duration = Duration::from_mins(5);
 
@@ -184,9 +189,48 @@ impl App {
     }
 
     /// When the last access token issued until now is dead: how long a revocation must be known.
+    /// Lifetimes may have been longer when it was issued than they are now.
     pub fn tokens_expire_at(&self, tenant: &TenantState, now: Timestamp) -> Timestamp {
+        let ever = Duration::from_secs(tenant.tenant.load().longest_lifetime_s).max(USUAL_LIFETIME);
         // A minute more for validators whose clocks are behind.
-        now.plus(self.longest_token(tenant)).plus(Duration::from_mins(1))
+        now.plus(self.longest_token(tenant).max(ever)).plus(Duration::from_mins(1))
+    }
+
+    /// Until when a token of that moment is accepted here, whatever it says of itself: a lifetime
+    /// that was shortened counts at once.
+    pub fn accepted_until(&self, tenant: &TenantState, issued_at: Timestamp) -> Timestamp {
+        issued_at.plus(self.longest_token(tenant)).plus(Duration::from_mins(1))
+    }
+
+    /// Keeps in mind, for good, that access tokens of this tenant may live so long: before the
+    /// first of them is issued.
+    pub async fn remember_lifetime(
+        &self,
+        tenant: &TenantState,
+        lifetime: Duration,
+    ) -> Result<(), ServerFault> {
+        let seconds = lifetime.as_secs();
+        let known = tenant.tenant.load().longest_lifetime_s.max(USUAL_LIFETIME.as_secs());
+        if seconds <= known {
+            return Ok(());
+        }
+        let update = UpdateTenant {
+            id: tenant.id(),
+            change: Box::new(move |tenant| {
+                tenant.longest_lifetime_s = tenant.longest_lifetime_s.max(seconds);
+            }),
+            revoke_until: None,
+            record: Record { now: self.now(), events: Vec::new(), once: None },
+        };
+        if let Update::Done { value, .. } = self.store.update_tenant(update).await? {
+            tenant.tenant.store(Arc::new(value));
+        }
+        Ok(())
+    }
+
+    /// The same for the lifetimes that are in force now, which the configuration may have set.
+    pub async fn remember_lifetimes(&self, tenant: &TenantState) -> Result<(), ServerFault> {
+        self.remember_lifetime(tenant, self.longest_token(tenant)).await
     }
 
     fn longest_token(&self, tenant: &TenantState) -> Duration {
@@ -333,6 +377,7 @@ impl App {
             let (own, others) = clients.into_iter().partition(|c| c.tenant == tenant.id);
             clients = others;
             let state = Arc::new(self.build_tenant(tenant, own).await?);
+            self.remember_lifetimes(&state).await?;
             self.maintain_keys(&state, Thoroughness::Signing).await?;
             loaded.insert(state.id(), state);
         }

@@ -39,6 +39,10 @@ pub const SEQUENCE_GAP: u64 = 1 << 32;
 /// ends with its own lifetime.
 const IAT_AHEAD_MAX: Duration = Duration::from_secs(1);
 
+/// How long the access tokens may live that were issued in the gap, of whose lifetimes the store
+/// knows nothing: beyond what it does know, a week.
+pub const TOKENS_LIVE_MAX: Duration = Duration::from_hours(24 * 7);
+
 /// An epoch.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Epoch {

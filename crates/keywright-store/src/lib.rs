@@ -160,6 +160,7 @@ fn first_tenant() -> Tenant {
         disabled: false,
         not_before: Timestamp::from_millis(0),
         created_at: Timestamp::from_millis(0),
+        longest_lifetime_s: 0,
     }
 }
 

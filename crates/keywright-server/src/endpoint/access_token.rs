@@ -94,7 +94,7 @@ fn check(ctx: &Ctx, claims: &AccessClaims, kid: Option<&str>) -> Result<(), Acce
     // A lifetime that was shortened counts at once: no token lives longer than a revocation of it
     // would be remembered. Counted from `iat`, so that what has expired stays so.
     let issued_at = Timestamp::from_unix_s(claims.iat);
-    if ctx.app.tokens_expire_at(&ctx.tenant, issued_at) <= ctx.now {
+    if ctx.app.accepted_until(&ctx.tenant, issued_at) <= ctx.now {
         return Err(AccessTokenError::Expired);
     }
     check_revoked(ctx, claims, kid)

@@ -61,6 +61,9 @@ async fn look_after_shared(app: &App, holder: &str) -> bool {
     // Without the lease a node still sees to it that it can sign.
     let thoroughness = if held { Thoroughness::Everything } else { Thoroughness::Signing };
     for tenant in app.tenants() {
+        if let Err(fault) = app.remember_lifetimes(&tenant).await {
+            tracing::warn!(error = %fault, tenant = %tenant.id(), "cannot note a lifetime");
+        }
         if let Err(fault) = app.maintain_keys(&tenant, thoroughness).await {
             tracing::error!(error = %fault, tenant = %tenant.id(), "cannot look after keys");
         }

@@ -81,6 +81,7 @@ impl World {
             disabled: false,
             not_before: Timestamp::from_millis(0),
             created_at: Timestamp::from_millis(0),
+            longest_lifetime_s: 0,
         };
         let id = tenant.id.clone();
         let created = store.create_tenant(tenant, event(&id, at_s(-10))).await.unwrap();

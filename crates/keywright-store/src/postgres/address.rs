@@ -82,6 +82,10 @@ impl Address {
         if config.get_hosts().is_empty() {
             return Err("the address names no host".to_owned());
         }
+        // Where it leads would not be what the address shows, and what is trusted goes by that.
+        if !config.get_hostaddrs().is_empty() {
+            return Err("hostaddr is not taken: name the host where it is".to_owned());
+        }
         if config.get_user().is_none() {
             return Err("the address names no user".to_owned());
         }
@@ -186,6 +190,7 @@ mod tests {
             "postgres://u:secret@h/k?sslmode=disable&sslrootcert=/ca",
             "postgres://u:secret@h:port/k",
             "postgres://u:secret@h/k?unknown=1",
+            "postgres://u:secret@localhost/k?hostaddr=10.0.0.1",
             "postgres:///k",
             "postgres://h/k",
         ] {

@@ -18,11 +18,7 @@ use super::{PostgresStore, roll_back};
 use crate::StoreFault;
 use crate::attempt::{Attempt, kept};
 use crate::change::Changed;
-use crate::epoch::{Epoch, EpochStore, RaiseEpoch, SEQUENCE_GAP};
-
-/// How long access tokens live at most, for a connection that knows no configuration: an entry of
-/// the revocation log that is kept too long costs a row for each tenant.
-const TOKENS_LIVE_MAX: Duration = Duration::from_hours(24 * 7);
+use crate::epoch::{Epoch, EpochStore, RaiseEpoch, SEQUENCE_GAP, TOKENS_LIVE_MAX};
 
 #[async_trait]
 impl EpochStore for PostgresStore {
@@ -103,7 +99,7 @@ async fn timeline(db: &Connection) -> Result<Option<String>, StoreFault> {
 
 async fn follow(db: &Connection, timeline: &str) -> Result<(), StoreFault> {
     let sql = "SELECT timeline, (extract(epoch FROM clock_timestamp()) * 1000)::bigint,
-            (SELECT max((body::json ->> 'lifetime_s')::bigint) FROM resource)
+            (SELECT max((body::json ->> 'longest_lifetime_s')::bigint) FROM tenant)
         FROM epoch FOR UPDATE";
     let Some(row) = db.one(sql, &[]).await? else { return db.batch("ROLLBACK").await };
     let before: Option<String> = row.value(0)?;

@@ -1,5 +1,7 @@
 //! Protected resources: the APIs that accept this server's tokens.
 
+use std::time::Duration;
+
 use keywright_protocol::audit::{EventType, Record};
 use keywright_protocol::client::metadata::SIGNING_ALGORITHMS;
 use keywright_protocol::resource::{ProtectedResource, ResourceIndicator, ResourceScope};
@@ -27,6 +29,7 @@ pub async fn create(
     resource: ProtectedResource,
 ) -> Result<ProtectedResource, OperationError> {
     check(app, operator, &resource)?;
+    remember_lifetime(app, operator, &resource).await?;
     let id = resource.identifier.as_str().to_owned();
     let record = record(app, operator, EventType::ResourceCreated, &id);
     match app.store.create_resource(operator.tenant(), resource.clone(), record).await? {
@@ -63,6 +66,7 @@ pub async fn replace(
     resource: ProtectedResource,
 ) -> Result<ProtectedResource, OperationError> {
     check(app, operator, &resource)?;
+    remember_lifetime(app, operator, &resource).await?;
     let id = resource.identifier.as_str().to_owned();
     let record = record(app, operator, EventType::ResourceUpdated, &id);
     let replaced = app.store.replace_resource(operator.tenant(), resource.clone(), record).await?;
@@ -109,6 +113,16 @@ pub fn parse_scope(text: &str) -> Result<ResourceScope, OperationError> {
     let scope = ResourceScope { name: name.to_owned(), description };
     check_scope(&scope)?;
     Ok(scope)
+}
+
+/// Before any token lives so long: revocations must be remembered for as long.
+async fn remember_lifetime(
+    app: &App,
+    operator: &Operator,
+    resource: &ProtectedResource,
+) -> Result<(), OperationError> {
+    let lifetime = Duration::from_secs(resource.lifetime_s.unwrap_or_default());
+    Ok(app.remember_lifetime(&*operator.state(app)?, lifetime).await?)
 }
 
 async fn finish(app: &App, update: Update<()>, id: &str) -> Result<(), OperationError> {

@@ -43,6 +43,7 @@ pub async fn create(
         disabled: false,
         not_before: Timestamp::from_millis(0),
         created_at: now,
+        longest_lifetime_s: 0,
     };
     let record = record(operator, EventType::TenantCreated, &id, None, now);
     match app.store.create_tenant(tenant.clone(), record).await? {

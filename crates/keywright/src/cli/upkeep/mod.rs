@@ -21,7 +21,7 @@ use keywright_server::{Config, start, telemetry};
 use keywright_store::SharedStore;
 use keywright_store::audit::{Verification, verify_chain};
 use keywright_store::copy::Proof;
-use keywright_store::epoch::{Epoch, RaiseEpoch};
+use keywright_store::epoch::{Epoch, RaiseEpoch, TOKENS_LIVE_MAX};
 use serde_json::{Value, json};
 use tracing::Level;
 
@@ -77,10 +77,12 @@ impl Keeper {
         Ok(start::open_store(self.url()).await?)
     }
 
-    /// When the last access token that was issued until now is dead.
+    /// When the last access token that was issued until now is dead. The store does not know what
+    /// lifetimes were given in the gap: a week covers them, and costs one entry for each tenant.
     async fn tokens_expire_at(&self, store: &SharedStore) -> Result<Timestamp, Failure> {
-        let mut longest = self.config.tokens.access_lifetime;
+        let mut longest = self.config.tokens.access_lifetime.max(TOKENS_LIVE_MAX);
         for tenant in store.list_tenants().await? {
+            longest = longest.max(Duration::from_secs(tenant.longest_lifetime_s));
             for resource in store.list_resources(&tenant.id).await? {
                 longest = longest.max(Duration::from_secs(resource.lifetime_s.unwrap_or(0)));
             }

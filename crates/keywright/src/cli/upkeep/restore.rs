@@ -29,6 +29,13 @@ pub(in crate::cli) async fn run(place: Place, args: RestoreArgs) -> Result<(), F
     let output = Output { json: place.json };
     // The whole file first: nothing is changed for a backup that is not whole and genuine.
     let (header, summary) = verify(&keeper, &args.file)?;
+    if header.issuer != keeper.config.issuer {
+        let (theirs, ours) = (&header.issuer, &keeper.config.issuer);
+        output.hint(&format!(
+            "Mind: the backup is of {theirs}; this configuration is of {ours}. Tokens of the one \
+             are none of the other."
+        ))?;
+    }
     let store = keeper.open_or_make().await?;
     refuse_living_nodes(&store, "stop it: a store is restored while nobody uses it").await?;
     let in_use = !store.is_empty().await? && store.unfinished_copy().await?.is_none();

@@ -105,6 +105,27 @@ async fn resources_that_would_weaken_are_refused() {
 }
 
 #[tokio::test]
+async fn a_revocation_outlives_a_lifetime_that_was_shortened() {
+    let World { app, operator, .. } = &World::start().await;
+    let state = app.any_tenant(operator.tenant()).unwrap();
+    let id = "https://api.example";
+    let remembered_s = || {
+        let now = app.now();
+        app.tokens_expire_at(&state, now).since(now).as_secs()
+    };
+    assert_eq!(remembered_s(), 660, "as long as any token lives, and a minute");
+    let lived_s = |s: u64| resource(&json!({ "identifier": id, "lifetime_s": s }));
+    resources::create(app, operator, lived_s(1800)).await.unwrap();
+    assert_eq!(remembered_s(), 1860);
+    resources::replace(app, operator, lived_s(60)).await.unwrap();
+    assert_eq!(remembered_s(), 1860, "tokens of half an hour may be out there");
+    resources::delete(app, operator, id).await.unwrap();
+    assert_eq!(remembered_s(), 1860);
+    let now = app.now();
+    assert_eq!(app.accepted_until(&state, now).since(now).as_secs(), 660, "but are refused here");
+}
+
+#[tokio::test]
 async fn keys_rotate_and_die() {
     let World { app, operator, .. } = &World::start().await;
     let active = || {
