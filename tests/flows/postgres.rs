@@ -30,6 +30,19 @@ fn refused(server: &mut Server) -> String {
     server.log_text()
 }
 
+/// A key that a node made up would look like the one that it was not given.
+#[test]
+fn a_node_that_lacks_the_master_key_makes_none() {
+    let url = database();
+    let _first = Server::builder().postgres(&url).start();
+    let mut second = Server::builder().postgres(&url).prepare();
+    second.spawn();
+    assert!(!second.wait_exit(BOUND).success());
+    let log = second.log_text();
+    assert!(log.contains("the master key is missing"), "{log}");
+    assert!(!second.folder.join("data/master.key").exists());
+}
+
 #[test]
 fn a_first_start_and_the_usual_flows() {
     let url = database();

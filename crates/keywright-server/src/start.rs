@@ -16,10 +16,11 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::app::App;
-use crate::config::{self, Config, DEFAULT_FILE, StoreUrl, changes_needing_restart};
+use crate::config::{self, Config, DEFAULT_FILE, StoreAge, StoreUrl, changes_needing_restart};
 use crate::environment::SystemEnvironment;
 use crate::error::ServerFault;
 use crate::jobs;
+use crate::keys::MasterKey;
 use crate::listen::{self, ConnectionLimits};
 use crate::router::Dispatch;
 use crate::tls;
@@ -137,19 +138,28 @@ pub async fn open_app(config: Config) -> Result<Arc<App>, StartError> {
     let folder = config.data_folder();
     std::fs::create_dir_all(&folder)
         .map_err(|e| StoreFault::Unavailable(format!("{}: {e}", folder.display())))?;
-    config.ensure_master_key().map_err(|error| StartError::Config(error.to_string()))?;
+    let ensure_master_key = |age: StoreAge| {
+        let ensured = config.ensure_master_key(age);
+        ensured.map(drop).map_err(|error| StartError::Config(error.to_string()))
+    };
     let environment = Arc::new(SystemEnvironment);
     match config.store.url.clone() {
-        StoreUrl::Memory => Ok(App::open(config, Arc::new(MemoryStore::new()), environment).await?),
+        StoreUrl::Memory => {
+            ensure_master_key(StoreAge::New)?;
+            Ok(App::open(config, Arc::new(MemoryStore::new()), environment).await?)
+        }
         StoreUrl::Postgres(address) => {
             let postgres = Arc::new(PostgresStore::open(*address).await?);
             let store: SharedStore = Arc::clone(&postgres) as SharedStore;
+            ensure_master_key(MasterKey::age_of(&store).await?)?;
             let app = App::open(config, store, environment).await?;
             let observe = app.metrics.commit_observer();
             postgres.observe(move |commit| observe(commit.verbs, commit.took));
             Ok(app)
         }
         StoreUrl::Sqlite(path) => {
+            // By the file: opening it would make one.
+            ensure_master_key(if path.exists() { StoreAge::SetUp } else { StoreAge::New })?;
             let sqlite = open_sqlite(path).await?;
             let store: SharedStore = Arc::clone(&sqlite) as SharedStore;
             let app = App::open(config, store, environment).await?;

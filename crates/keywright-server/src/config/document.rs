@@ -14,7 +14,8 @@ use super::setting::{self, Fallback, RESERVED_SECTIONS, ROOT, SECTIONS, Section}
 
 const PREFIX: &str = "KEYWRIGHT_";
 /// Variables of the tests, of CI and of commands: they are no settings.
-const FOREIGN: [&str; 3] = ["KEYWRIGHT_BIN", "KEYWRIGHT_CLIENT_SECRET", "KEYWRIGHT_TOKEN"];
+const FOREIGN: [&str; 4] =
+    ["KEYWRIGHT_BIN", "KEYWRIGHT_CLIENT_SECRET", "KEYWRIGHT_PASSWORD", "KEYWRIGHT_TOKEN"];
 const FOREIGN_PREFIXES: [&str; 2] = ["KEYWRIGHT_CI_", "KEYWRIGHT_TEST_"];
 
 /// An inline table whose values are texts, in the order of the file.

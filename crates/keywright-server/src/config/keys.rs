@@ -12,7 +12,7 @@ use super::duration::format_duration;
 use super::error::{ConfigError, Origin};
 use super::secret_ref::{SecretRef, create_private};
 use super::setting::{Effect, Fallback, Section, Setting};
-use super::store::StoreConfig;
+use super::store::{StoreAge, StoreConfig};
 use crate::environment::{SystemEnvironment, random};
 
 /// The master key, and when signing keys change.
@@ -105,7 +105,7 @@ impl KeysConfig {
     }
 
     /// Makes the master key's file on the first start.
-    pub(super) fn ensure_master_key(&self, store: &StoreConfig) -> Result<bool, ConfigError> {
+    pub(super) fn ensure_master_key(&self, store: StoreAge) -> Result<bool, ConfigError> {
         let SecretRef::File(path) = &self.master else { return Ok(false) };
         let refuse = |what: String, remedy: &str| {
             Err(ConfigError::new(Origin::Path(path.clone()), what, remedy))
@@ -113,10 +113,11 @@ impl KeysConfig {
         if path.exists() {
             return Ok(false);
         }
-        if store.exists() {
+        if store == StoreAge::SetUp {
             // A new key would lock the old store up for good while seeming to help.
-            let what = "the master key is missing, and the store beside it was made with one";
-            return refuse(what.into(), "put the key back from your copy, or start a new store");
+            let what = "the master key is missing, and the store was made with one";
+            let remedy = "put the key back, from your copy or another node, or start a new store";
+            return refuse(what.into(), remedy);
         }
         let key = Zeroizing::new(random::<32>(&SystemEnvironment));
         let text = Zeroizing::new(base64url_encode(key.as_slice()) + "\n");

@@ -43,7 +43,7 @@ pub use self::reload::changes_needing_restart;
 pub use self::revocation::{RevocationConfig, SinkConfig};
 pub use self::secret_ref::SecretRef;
 pub use self::server::ServerConfig;
-pub use self::store::{StoreConfig, StoreUrl};
+pub use self::store::{StoreAge, StoreConfig, StoreUrl};
 pub use self::telemetry::{LogFormat, TelemetryConfig};
 pub use self::testing::TestingConfig;
 pub use self::tls::TlsConfig;
@@ -151,8 +151,8 @@ impl Config {
     /// Makes the master key's file on the first start and says whether it did.
     ///
     /// A missing key beside an existing store is an error: that store is sealed with the old one.
-    pub fn ensure_master_key(&self) -> Result<bool, ConfigError> {
-        self.keys.ensure_master_key(&self.store)
+    pub fn ensure_master_key(&self, store: StoreAge) -> Result<bool, ConfigError> {
+        self.keys.ensure_master_key(store)
     }
 }
 

@@ -6,7 +6,7 @@ use super::setting::{Effect, Fallback, SECTIONS, Section, Setting};
 
 const TEMPLATE_HEAD: &str = "\
 # Keywright's configuration. Every setting is here with its default; remove the # before one to
-# change it. `keywright check` judges this file; SIGHUP makes a running server read it again.
+# change it. `keywright doctor` judges it; SIGHUP makes a running server read it again.
 # Each setting can also be a variable of the environment: KEYWRIGHT_SECTION__KEY.
 ";
 

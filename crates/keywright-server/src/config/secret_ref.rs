@@ -36,7 +36,8 @@ impl SecretRef {
         let mut secret = match self {
             Self::Environment(name) => {
                 let value = std::env::var(name).map_err(|_| {
-                    ConfigError::new(self.origin(), "not set", "put the secret into it")
+                    let what = format!("the environment variable {name} is not set");
+                    ConfigError::new(self.origin(), what, "put the secret into it")
                 })?;
                 Zeroizing::new(value.into_bytes())
             }

@@ -17,6 +17,15 @@ pub struct StoreConfig {
     pub url: StoreUrl,
 }
 
+/// Whether a store was used before.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum StoreAge {
+    /// Nothing is in it yet.
+    New,
+    /// It was sealed with a master key.
+    SetUp,
+}
+
 /// Which store.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum StoreUrl {
@@ -132,15 +141,6 @@ impl StoreConfig {
         match &self.url {
             StoreUrl::Memory | StoreUrl::Postgres(_) => base.join("data"),
             StoreUrl::Sqlite(path) => path.parent().unwrap_or(base).to_owned(),
-        }
-    }
-
-    /// Whether a store of an earlier start is there.
-    pub(super) fn exists(&self) -> bool {
-        match &self.url {
-            // A database is asked for its master key once it is opened.
-            StoreUrl::Memory | StoreUrl::Postgres(_) => false,
-            StoreUrl::Sqlite(path) => path.exists(),
         }
     }
 }

@@ -251,8 +251,8 @@ fn the_master_key_is_made_once_and_never_beside_a_store() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("keywright.toml");
     let config = Config::parse("", &path, []).expect("the defaults");
-    assert!(config.ensure_master_key().expect("made"), "the first start");
-    assert!(!config.ensure_master_key().expect("there"), "the second one");
+    assert!(config.ensure_master_key(StoreAge::New).expect("made"), "the first start");
+    assert!(!config.ensure_master_key(StoreAge::SetUp).expect("there"), "the second one");
     let secret = config.keys.master_secret().expect("long enough");
     assert_eq!(
         base64url_decode(std::str::from_utf8(&secret).expect("text")).map(|b| b.len()),
@@ -260,11 +260,10 @@ fn the_master_key_is_made_once_and_never_beside_a_store() {
     );
     let file = folder.path().join("data/master.key");
     fs::remove_file(&file).expect("ours");
-    fs::write(folder.path().join("data/keywright.db"), "").expect("a store");
-    let error = config.ensure_master_key().expect_err("the store needs the old one");
+    let error = config.ensure_master_key(StoreAge::SetUp).expect_err("the store needs the old one");
     assert!(error.what.contains("missing") && !file.exists(), "{error}");
     let literal = Config::parse("[keys]\nmaster = \"env:M\"", &path, []).expect("valid");
-    assert!(!literal.ensure_master_key().expect("nothing to make"));
+    assert!(!literal.ensure_master_key(StoreAge::New).expect("nothing to make"));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use keywright_protocol::id::TenantId;
 use keywright_protocol::secret::Secret;
 use keywright_store::SharedStore;
 
+use crate::config::StoreAge;
 use crate::environment::{Environment, random};
 use crate::error::ServerFault;
 
@@ -46,6 +47,12 @@ impl MasterKey {
     pub async fn verify(&self, store: &SharedStore, source: &str) -> Result<(), ServerFault> {
         let kept = store.keep_secret(FINGERPRINT, self.fingerprint.clone().into_bytes()).await?;
         self.compare(&kept, source)
+    }
+
+    /// Whether a store has been sealed with some master key.
+    pub async fn age_of(store: &SharedStore) -> Result<StoreAge, ServerFault> {
+        let sealed = store.load_secret(FINGERPRINT).await?.is_some();
+        Ok(if sealed { StoreAge::SetUp } else { StoreAge::New })
     }
 
     /// The same without making a new store this key's.

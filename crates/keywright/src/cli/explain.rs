@@ -34,7 +34,11 @@ pub(super) async fn run(place: Place, args: ExplainArgs) -> Result<(), Failure> 
         show_checks(&rows("checks").unwrap_or_default())?;
         print("")?;
     }
-    output.list(&rows("events").unwrap_or_default(), audit::COLUMNS)
+    match rows("events") {
+        Some(events) if !events.is_empty() => output.list(&events, audit::COLUMNS),
+        // A request that was refused mostly leaves none.
+        _ => Ok(()),
+    }
 }
 
 /// A line for each check.
