@@ -168,6 +168,38 @@ async fn large_messages_are_made_once_for_all() {
 }
 
 #[tokio::test]
+async fn wherever_between_two_entries_one_stands_the_message_is_the_same() {
+    let world = World::start().await;
+    let tenant = TenantId::default_tenant();
+    for n in 1..=3 {
+        // Places of other tenants lie between.
+        world.app.feeds.append(&entry(&world, &tenant, 100 * n, token(1)), None);
+    }
+    world.app.feeds.followed_to(400);
+    let mut made = std::collections::HashSet::new();
+    for stands_at in 0..=400 {
+        let message = message(&world, world.app.feeds.cursor(Some(stands_at)));
+        let told = read(&world, &message);
+        let missed = 3 - usize::try_from(stands_at / 100).unwrap().min(3);
+        assert_eq!((told.entries.len(), message.is_empty), (missed, missed == 0), "{stands_at}");
+        assert!(told.since <= stands_at && !told.snapshot, "a follower accepts it");
+        made.insert(message.jws.as_ptr());
+    }
+    assert_eq!(made.len(), 4, "one for each entry, and one before all");
+    // It leads no follower back.
+    let mut view = RevocationView::new(world.app.root_issuer());
+    let now = world.app.now();
+    view.apply(
+        &FeedMessage { seq: 400, ..read(&world, &message(&world, Cursor::Start)) },
+        None,
+        now,
+    )
+    .unwrap();
+    view.apply(&read(&world, &message(&world, Cursor::After(400))), None, now).unwrap();
+    assert_eq!(view.position(), Some(400));
+}
+
+#[tokio::test]
 async fn what_has_ended_is_told_no_more() {
     let world = World::start().await;
     revoke(&world, token(1)).await;
