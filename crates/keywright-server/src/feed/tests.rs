@@ -233,6 +233,23 @@ async fn a_place_of_another_log_gets_a_snapshot() {
 }
 
 #[tokio::test]
+async fn a_node_catches_up_with_a_place_that_is_near() {
+    let world = World::start().await;
+    let feeds = &world.app.feeds;
+    feeds.followed_to(1);
+    let mut near = std::pin::pin!(feeds.reach(BEHIND_MAX));
+    let ready = |polled: std::task::Poll<()>| polled.is_ready();
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(!ready(near.as_mut().poll(&mut context)), "it waits");
+    let far = std::pin::pin!(feeds.reach(BEHIND_MAX + 1));
+    assert!(ready(far.poll(&mut context)), "the place of another log");
+    feeds.followed_to(BEHIND_MAX);
+    assert!(ready(near.as_mut().poll(&mut context)), "it has come as far");
+    let past = std::pin::pin!(feeds.reach(1));
+    assert!(ready(past.poll(&mut context)));
+}
+
+#[tokio::test]
 async fn a_message_is_dated_when_nothing_was_missing() {
     let world = World::start().await;
     let followed_at = world.app.now();
