@@ -26,6 +26,9 @@ use self::compose::Composed;
 use self::log::TenantLog;
 use self::slots::Slots;
 
+/// How many entries a node may be behind its followers.
+const BEHIND_MAX: u64 = 100_000;
+
 /// The feeds of all tenants.
 #[derive(Debug)]
 pub struct Feeds {
@@ -110,6 +113,16 @@ impl Feeds {
     /// The place up to which this node has followed, and word of the next.
     pub fn watch(&self) -> watch::Receiver<u64> {
         self.followed.subscribe()
+    }
+
+    /// Returns once this node has followed up to a place. At once where that is far ahead: it is the
+    /// place of another log, or nobody's, and will not be reached by waiting.
+    pub async fn reach(&self, seq: u64) {
+        let mut followed = self.watch();
+        let behind = seq.saturating_sub(*followed.borrow());
+        if behind < BEHIND_MAX {
+            let _reached = followed.wait_for(|followed| *followed >= seq).await;
+        }
     }
 
     /// A place for one who waits or listens, unless all are taken.

@@ -26,14 +26,18 @@ pub trait EpochStore {
     /// * every tenant's access tokens are revoked, in the log alone: families and sessions go on;
     /// * one-time values that can have been used before are refused from now on;
     /// * the rows of families count as restored until they are used again;
-    /// * the change log, the revocation log and every audit log go on [`SEQUENCE_GAP`] further, so
-    ///   that nobody who followed the lost part takes a new entry for one that he has;
+    /// * every audit log goes on [`SEQUENCE_GAP`] further, the change log and the revocation log at
+    ///   [`RaiseEpoch::place_after`], so that nobody who followed the lost part takes a new entry
+    ///   for one that he has;
     /// * the change log says that everything must be loaded again.
     async fn raise_epoch(&self, raise: RaiseEpoch) -> Result<Epoch, StoreFault>;
 }
 
 /// How far the logs jump: more entries than were ever lost.
 pub const SEQUENCE_GAP: u64 = 1 << 32;
+/// The logs of changes and revocations have 2^10 places for each millisecond since 1970: more than
+/// were ever taken, and few enough that a place is below 2^53, exact for every reader of JSON.
+const MILLISECOND_PLACES_LOG2: u32 = 10;
 /// How far ahead of its moment the `iat` of an access token lies that was issued in the second of
 /// one revocation: see `earliest_iat_s`. Several in one second put it further; what they spare then
 /// ends with its own lifetime.
@@ -78,6 +82,21 @@ impl RaiseEpoch {
         last: (u64, [u8; 32]),
     ) -> Result<StoredEvent, StoreFault> {
         StoredEvent::chain(tenant, last.0 + SEQUENCE_GAP, last.1, &self.event(tenant))
+    }
+
+    /// Where the log of changes or of revocations goes on whose last place is `head`.
+    ///
+    /// At a place that the moment gives: two copies of one dump that are restored one after the
+    /// other go on at different places. Where the clock has fallen behind the log, further than the
+    /// lost part can have been.
+    pub(crate) fn place_after(&self, head: u64) -> u64 {
+        let clock = self.clock_place();
+        if clock > head { clock } else { head + SEQUENCE_GAP }
+    }
+
+    /// The place that the moment gives, [`Self::place_after`].
+    pub(crate) fn clock_place(&self) -> u64 {
+        u64::try_from(self.now.as_millis()).unwrap_or(0) << MILLISECOND_PLACES_LOG2
     }
 
     /// Until when access tokens were issued that are dead.

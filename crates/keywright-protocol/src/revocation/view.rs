@@ -3,6 +3,8 @@
 //! Messages only add. A revocation is never undone, so what an earlier message told is kept until
 //! it concerns no living token, even when a snapshot of a node that is a moment behind does not
 //! have it. Applying a message twice, or an older one again, changes nothing.
+//!
+//! A revoked key is never forgotten: whoever has it can sign tokens as young as he likes.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,7 +12,7 @@ use std::time::Duration;
 use crate::limits::CLOCK_SKEW_MAX;
 use crate::revocation::{Floor, RevocationKind, TokenFacts};
 use crate::time::Timestamp;
-use crate::wire::revocations::{FeedMessage, RevocationDigest};
+use crate::wire::revocations::{FeedEntry, FeedMessage, RevocationDigest};
 
 /// How far a node's clock may be behind a validator's before it counts as silence.
 const CLOCK_DIFFERENCE: Duration = Duration::from_secs(5);
@@ -47,6 +49,16 @@ pub struct RevocationView {
 struct Mark {
     ends_s: i64,
     floor: Option<Floor>,
+}
+
+impl Mark {
+    fn of(entry: &FeedEntry) -> Self {
+        let ends_s = match entry.kind {
+            RevocationKind::SigningKey => i64::MAX,
+            _ => entry.ends_s,
+        };
+        Self { ends_s, floor: entry.floor.as_deref().copied() }
+    }
 }
 
 impl RevocationView {
@@ -107,7 +119,7 @@ impl RevocationView {
             return Err(ViewError::Gap);
         }
         for entry in &message.entries {
-            let new = Mark { ends_s: entry.ends_s, floor: entry.floor.as_deref().copied() };
+            let new = Mark::of(entry);
             let mark = self.marks.entry(entry.digest).or_insert(new);
             mark.ends_s = mark.ends_s.max(new.ends_s);
             mark.floor = mark.floor.into_iter().chain(new.floor).max_by_key(|floor| floor.seq);
@@ -143,7 +155,7 @@ impl RevocationView {
         dead_by_name || token.iat_s <= Floor::dead_until_s(floors)
     }
 
-    /// Forgets what can concern no living token.
+    /// Forgets what can concern no living token; revoked keys are kept.
     pub fn forget_expired(&mut self, now: Timestamp) {
         let now_s = now.as_unix_s();
         self.marks.retain(|_, mark| mark.ends_s > now_s);

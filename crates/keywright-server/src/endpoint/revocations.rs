@@ -11,7 +11,6 @@ use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use keywright_protocol::wire::event_stream;
 use keywright_protocol::wire::revocations::{FeedRequest, MEDIA_TYPE};
 use keywright_protocol::wire::{ErrorCode, Params, RequestError, WireError};
-use tokio::sync::watch;
 
 use crate::endpoint::refuse;
 use crate::endpoint::response::{no_store, with_type};
@@ -45,7 +44,12 @@ async fn answer(ctx: &Ctx, request: &Parts) -> Result<Response, Refused> {
         return Ok(stream::open(ctx, cursor, slot));
     }
     let message = if asked.wait.is_zero() {
-        now(ctx, reached(ctx, asked.since).await)?
+        // Waiting for this node takes a place too; who finds none is answered at once.
+        let cursor = match ctx.app.feeds.take_slot(&ctx.network()) {
+            Some(_slot) => reached(ctx, asked.since).await,
+            None => ctx.app.feeds.cursor(asked.since),
+        };
+        now(ctx, cursor)?
     } else {
         let Some(_slot) = ctx.app.feeds.take_slot(&ctx.network()) else { return Ok(no_place(ctx)) };
         wait(ctx, asked).await?
@@ -79,11 +83,9 @@ async fn wait(ctx: &Ctx, asked: FeedRequest) -> Result<Message, Refused> {
 
 /// Where the follower stands, once this node has come as far, if it does.
 async fn reached(ctx: &Ctx, since: Option<u64>) -> Cursor {
-    let mut followed: watch::Receiver<u64> = ctx.app.feeds.watch();
     if let Some(since) = since {
-        let caught_up = followed.wait_for(|followed| *followed >= since);
         let patience = CATCH_UP.min(request_timeout(ctx) / 2);
-        let _in_time = tokio::time::timeout(patience, caught_up).await;
+        let _in_time = tokio::time::timeout(patience, ctx.app.feeds.reach(since)).await;
     }
     ctx.app.feeds.cursor(since)
 }

@@ -113,6 +113,14 @@ impl Cursor {
             Self::Start => 0,
         }
     }
+
+    /// An earlier place that all share who miss the same; a start stays one.
+    fn lowered(self, to: impl FnOnce(u64) -> u64) -> Self {
+        match self {
+            Self::After(seq) => Self::After(to(seq)),
+            Self::Start => Self::Start,
+        }
+    }
 }
 
 /// What a message tells.
@@ -128,16 +136,15 @@ struct Stretch {
 impl Stretch {
     fn of(log: &TenantLog, cursor: Cursor, now: Timestamp) -> Self {
         let missed = log.after(cursor.seq(), now).take(EXACT_ENTRIES_MAX + 1).count();
-        // What is passed over at the end has expired: it is reached too.
-        let reached = log.head().max(cursor.seq());
+        // What is passed over at the end has expired: it is reached too. Not the follower's own
+        // place, which may be later: nobody can have a message signed for each place there is.
+        let reached = log.head();
         if missed <= EXACT_ENTRIES_MAX {
+            let cursor = cursor.lowered(|seq| log.step(seq));
             return Self { cursor, seq: reached, more: false };
         }
         let piece = log.piece(cursor.seq());
-        let cursor = match cursor {
-            Cursor::After(_) => Cursor::After(piece.since),
-            Cursor::Start => Cursor::Start,
-        };
+        let cursor = cursor.lowered(|_| piece.since);
         Self { cursor, seq: piece.next.unwrap_or(reached), more: piece.next.is_some() }
     }
 

@@ -96,6 +96,14 @@ impl TenantLog {
         Piece { since, next }
     }
 
+    /// The place of the last entry that is not after a place, or 0: whoever stands between it and
+    /// the next misses the same.
+    pub(super) fn step(&self, seq: u64) -> u64 {
+        let from = self.entries.partition_point(|logged| logged.seq <= seq);
+        let before = from.checked_sub(1).and_then(|index| self.entries.get(index));
+        before.map_or(0, |logged| logged.seq)
+    }
+
     /// The entries after a place that matter still, oldest first.
     pub(super) fn after(&self, seq: u64, now: Timestamp) -> impl Iterator<Item = &Logged> {
         let from = self.entries.partition_point(|logged| logged.seq <= seq);

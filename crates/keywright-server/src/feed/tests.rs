@@ -168,6 +168,38 @@ async fn large_messages_are_made_once_for_all() {
 }
 
 #[tokio::test]
+async fn wherever_between_two_entries_one_stands_the_message_is_the_same() {
+    let world = World::start().await;
+    let tenant = TenantId::default_tenant();
+    for n in 1..=3 {
+        // Places of other tenants lie between.
+        world.app.feeds.append(&entry(&world, &tenant, 100 * n, token(1)), None);
+    }
+    world.app.feeds.followed_to(400);
+    let mut made = std::collections::HashSet::new();
+    for stands_at in 0..=400 {
+        let message = message(&world, world.app.feeds.cursor(Some(stands_at)));
+        let told = read(&world, &message);
+        let missed = 3 - usize::try_from(stands_at / 100).unwrap().min(3);
+        assert_eq!((told.entries.len(), message.is_empty), (missed, missed == 0), "{stands_at}");
+        assert!(told.since <= stands_at && !told.snapshot, "a follower accepts it");
+        made.insert(message.jws.as_ptr());
+    }
+    assert_eq!(made.len(), 4, "one for each entry, and one before all");
+    // It leads no follower back.
+    let mut view = RevocationView::new(world.app.root_issuer());
+    let now = world.app.now();
+    view.apply(
+        &FeedMessage { seq: 400, ..read(&world, &message(&world, Cursor::Start)) },
+        None,
+        now,
+    )
+    .unwrap();
+    view.apply(&read(&world, &message(&world, Cursor::After(400))), None, now).unwrap();
+    assert_eq!(view.position(), Some(400));
+}
+
+#[tokio::test]
 async fn what_has_ended_is_told_no_more() {
     let world = World::start().await;
     revoke(&world, token(1)).await;
@@ -198,6 +230,23 @@ async fn a_place_of_another_log_gets_a_snapshot() {
     assert_eq!(feeds.cursor(Some(1)), Cursor::After(1));
     assert_eq!(feeds.cursor(Some(2)), Cursor::Start);
     assert_eq!(feeds.cursor(None), Cursor::Start);
+}
+
+#[tokio::test]
+async fn a_node_catches_up_with_a_place_that_is_near() {
+    let world = World::start().await;
+    let feeds = &world.app.feeds;
+    feeds.followed_to(1);
+    let mut near = std::pin::pin!(feeds.reach(BEHIND_MAX));
+    let ready = |polled: std::task::Poll<()>| polled.is_ready();
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(!ready(near.as_mut().poll(&mut context)), "it waits");
+    let far = std::pin::pin!(feeds.reach(BEHIND_MAX + 1));
+    assert!(ready(far.poll(&mut context)), "the place of another log");
+    feeds.followed_to(BEHIND_MAX);
+    assert!(ready(near.as_mut().poll(&mut context)), "it has come as far");
+    let past = std::pin::pin!(feeds.reach(1));
+    assert!(ready(past.poll(&mut context)));
 }
 
 #[tokio::test]

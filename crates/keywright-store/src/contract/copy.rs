@@ -106,6 +106,21 @@ pub(super) async fn a_copy_goes_on_where_the_original_was(from: SharedStore, to:
     to.sweep(at_s(10)).await.unwrap();
 }
 
+/// A follower from between two restores of one dump hears what the second one revokes.
+pub(super) async fn copies_that_raise_the_epoch_take_different_places(
+    from: SharedStore,
+    to: SharedStore,
+) {
+    World::new(from.clone()).await;
+    raise(&from, at_s(1)).await;
+    copy(&from, &to).await;
+    raise(&from, at_s(2)).await;
+    let between = from.log_heads().await.unwrap();
+    raise(&to, at_s(3)).await;
+    assert_eq!(to.revocations_since(between.revocation, 10).await.unwrap().len(), 1);
+    assert_eq!(to.changes_since(between.change, 10).await.unwrap().len(), 1);
+}
+
 /// Fails when it is asked to write once too often.
 struct Failing {
     inner: SharedStore,

@@ -78,6 +78,26 @@ pub(super) async fn an_epoch_leaves_gaps_that_followers_see(store: SharedStore) 
     assert_eq!(found.len(), log.len() - 1);
 }
 
+pub(super) async fn an_epoch_goes_on_at_a_place_of_its_moment(store: SharedStore) {
+    let world = World::new(store.clone()).await;
+    let heads = async || {
+        let heads = store.log_heads().await.unwrap();
+        (heads.change, heads.revocation)
+    };
+    raise(&store, at_s(2)).await;
+    let place = u64::try_from(at_s(2).as_millis()).unwrap() << 10;
+    assert_eq!(heads().await, (place + 1, place + 1), "one entry in each");
+    assert!(place < 1 << 53, "exact for every reader of JSON");
+    drop(world.revoke(RevocationTarget::User(world.sub.clone()), at_s(2)).await);
+    // A second later; then by a clock that was set back.
+    raise(&store, at_s(3)).await;
+    let later = place + (1000 << 10);
+    assert_eq!(heads().await, (later + 1, later + 1));
+    raise(&store, at_s(1)).await;
+    let further = later + 1 + SEQUENCE_GAP;
+    assert_eq!(heads().await, (further + 1, further + 1));
+}
+
 pub(super) async fn an_epoch_refuses_older_one_time_values(store: SharedStore) {
     let world = World::new(store.clone()).await;
     let once = |jti: &str, made_at: Option<Timestamp>, now: Timestamp| {

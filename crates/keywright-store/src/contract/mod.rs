@@ -78,6 +78,7 @@ contract! {
         an_epoch_burns_codes_and_spares_sessions,
         an_epoch_revokes_access_tokens_alone,
         an_epoch_leaves_gaps_that_followers_see,
+        an_epoch_goes_on_at_a_place_of_its_moment,
         an_epoch_refuses_older_one_time_values,
         a_restored_family_goes_on_from_a_later_token,
         a_restored_family_goes_on_from_its_own_token,
@@ -189,6 +190,7 @@ async fn database() -> crate::SharedStore {
 
 copies! {
     a_copy_goes_on_where_the_original_was,
+    copies_that_raise_the_epoch_take_different_places,
     an_interrupted_copy_goes_on,
     what_changed_behind_a_copy_is_copied_anew,
     a_dump_brings_a_store_back,

@@ -9,7 +9,7 @@ use super::{MemoryStore, State};
 use crate::StoreFault;
 use crate::attempt::{Attempt, kept};
 use crate::change::Changed;
-use crate::epoch::{Epoch, EpochStore, RaiseEpoch, SEQUENCE_GAP};
+use crate::epoch::{Epoch, EpochStore, RaiseEpoch};
 
 #[async_trait]
 impl EpochStore for MemoryStore {
@@ -35,8 +35,8 @@ impl State {
             row.code.state = CodeState::Burned;
         }
         self.families.values_mut().for_each(|family| family.restored = true);
-        self.heads.change += SEQUENCE_GAP;
-        self.heads.revocation += SEQUENCE_GAP;
+        self.heads.change = raise.place_after(self.heads.change);
+        self.heads.revocation = raise.place_after(self.heads.revocation);
         for tenant in &tenants {
             let (at, expires_at) = (raise.issued_until(), raise.tokens_expire_at);
             self.revoked(tenant, RevocationTarget::Tenant, at, expires_at);

@@ -51,7 +51,12 @@ async fn begin(
     )
     .await?;
     tx.run("UPDATE code SET state = 2 WHERE state = 0", &[]).await?;
-    tx.run("UPDATE log_head SET seq = seq + $1", &[&SEQUENCE_GAP.cast_signed()]).await?;
+    // `RaiseEpoch::place_after`.
+    tx.run(
+        "UPDATE log_head SET seq = CASE WHEN $1 > seq THEN $1 ELSE seq + $2 END",
+        &[&raise.clock_place().cast_signed(), &SEQUENCE_GAP.cast_signed()],
+    )
+    .await?;
     for row in tx.all("SELECT id FROM tenant ORDER BY id", &[]).await? {
         let tenant = TenantId::from_trusted(row.text(0)?);
         let (at, expires_at) = (raise.issued_until(), raise.tokens_expire_at);

@@ -41,7 +41,7 @@ fn begin(tx: &mut Transaction<'_>, raise: &RaiseEpoch) -> Result<Epoch, StoreFau
     )?;
     tx.db.run("UPDATE code SET state = 2 WHERE state = 0", [])?;
     for log in ["change", "revocation"] {
-        skip(tx.db, log)?;
+        skip(tx.db, log, raise)?;
     }
     let tenants = tx.db.all("SELECT id FROM tenant ORDER BY id", [], |row| {
         Ok(TenantId::from_trusted(row.get::<_, String>(0)?))
@@ -55,15 +55,16 @@ fn begin(tx: &mut Transaction<'_>, raise: &RaiseEpoch) -> Result<Epoch, StoreFau
     Ok(epoch)
 }
 
-/// Lets a log go on further.
-fn skip(db: &Connection, log: &str) -> rusqlite::Result<usize> {
+/// Lets a log go on at [`RaiseEpoch::place_after`].
+fn skip(db: &Connection, log: &str, raise: &RaiseEpoch) -> rusqlite::Result<usize> {
     db.run(
         "INSERT INTO sqlite_sequence (name, seq) SELECT ?1, 0
          WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = ?1)",
         [log],
     )?;
     db.run(
-        "UPDATE sqlite_sequence SET seq = seq + ?2 WHERE name = ?1",
-        (log, SEQUENCE_GAP.cast_signed()),
+        "UPDATE sqlite_sequence SET seq = CASE WHEN ?2 > seq THEN ?2 ELSE seq + ?3 END
+         WHERE name = ?1",
+        (log, raise.clock_place().cast_signed(), SEQUENCE_GAP.cast_signed()),
     )
 }

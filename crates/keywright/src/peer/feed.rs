@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use ::http::{HeaderMap, HeaderValue, StatusCode, header};
 use keywright_jose::{Algorithm, JwsError};
-use keywright_protocol::revocation::TokenFacts;
 use keywright_protocol::revocation::view::{RevocationView, ViewError};
+use keywright_protocol::revocation::{RevocationKind, TokenFacts};
+use keywright_protocol::time::Timestamp;
 use keywright_protocol::wire::event_stream::{self, EventParser, EventTooLarge};
 use keywright_protocol::wire::revocations::{FeedMessage, MESSAGE_BYTES_MAX, MessageError, TYP};
 use keywright_server::environment::SharedEnvironment;
@@ -168,14 +169,26 @@ impl FeedFollower {
         }
         let message = FeedMessage::decode(&verified.payload).map_err(Broken::Message)?;
         let kid = verified.header.kid.as_deref();
+        self.apply(&message, kid, now).map_err(Broken::View)?;
+        if message.entries.iter().any(|entry| entry.kind == RevocationKind::SigningKey) {
+            self.keys.forget().await;
+        }
+        self.heard.send_modify(|heard| *heard += 1);
+        Ok(())
+    }
+
+    fn apply(
+        &self,
+        message: &FeedMessage,
+        kid: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), ViewError> {
         let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);
-        view.apply(&message, kid, now).map_err(Broken::View)?;
+        view.apply(message, kid, now)?;
         if message.entries.is_empty() {
             // A quiet moment.
             view.forget_expired(now);
         }
-        drop(view);
-        self.heard.send_modify(|heard| *heard += 1);
         Ok(())
     }
 }

@@ -1,4 +1,5 @@
-//! The keys of an issuer, fetched once and again when a token names one that is not among them.
+//! The keys of an issuer, fetched again when a token names one that is not among them, when one was
+//! revoked, and from time to time: a key that the issuer has taken back must not be believed for ever.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,9 @@ use super::http::{Http, HttpError};
 
 /// However many tokens with invented key names arrive, the issuer is not asked more often.
 const REFRESH_EVERY: Duration = Duration::from_secs(5);
+
+/// How long a key may be believed that the issuer has taken back without a word.
+const KEPT_MAX: Duration = Duration::from_mins(5);
 
 /// A cache of one key set.
 #[derive(Debug)]
@@ -37,6 +41,12 @@ impl KeyCache {
     pub(super) fn knowing(http: Http, set: &JwkSet, at: Timestamp) -> Self {
         let fetched = Fetched { keys: Arc::new(VerifyingKeys::new(set)), at };
         Self { fetched: Mutex::new(Some(fetched)), ..Self::new(http, String::new()) }
+    }
+
+    /// Forgets the keys: one of them was revoked.
+    pub(super) async fn forget(&self) {
+        // Whoever fetches holds the lock: what was asked for before is forgotten too.
+        *self.fetched.lock().await = None;
     }
 
     /// Verifies a token; asks for the keys again if none of those known fits it.
@@ -71,7 +81,7 @@ impl KeyCache {
         if let Err(malformed) = parse() {
             return Ok(Err(malformed));
         }
-        match verify(&*self.keys(now, Duration::MAX).await?) {
+        match verify(&*self.keys(now, KEPT_MAX).await?) {
             Err(JwsError::UnknownKey) => Ok(verify(&*self.keys(now, REFRESH_EVERY).await?)),
             verdict => Ok(verdict),
         }
@@ -96,3 +106,6 @@ impl KeyCache {
         Ok(keys)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -96,6 +96,21 @@ fn what_has_ended_is_forgotten() {
     assert!(view.is_empty() && !view.revokes(&facts("a")));
 }
 
+#[test]
+fn a_revoked_key_is_never_trusted_again() {
+    let mut view = RevocationView::new(ISSUER);
+    let key = FeedEntry::new(&RevocationTarget::SigningKey("k".into()), at(600), None);
+    view.apply(&snapshot(1, vec![key, token("a")]), None, at(0)).unwrap();
+    view.forget_expired(at(1_000_000));
+    assert_eq!(view.len(), 1, "the token is forgotten");
+    let young = TokenFacts { iat_s: NOW_S + 999_999, ..facts("b") };
+    assert!(view.revokes(&young), "whoever has the key can date a token as he likes");
+    assert!(!view.revokes(&TokenFacts { kid: Some("other"), ..young }));
+    let message = FeedMessage { iat_s: NOW_S + 1_000_000, ..delta(1, 2, vec![]) };
+    assert_eq!(view.apply(&message, Some("k"), at(1_000_000)), Err(ViewError::KeyRevoked));
+    view.apply(&message, Some("other"), at(1_000_000)).unwrap();
+}
+
 #[derive(Clone, Debug)]
 struct Step {
     target: RevocationTarget,

@@ -7,7 +7,6 @@ use axum::routing::get;
 use keywright_jose::{JwkSet, SigningKey, sign_compact};
 use keywright_protocol::id::Jti;
 use keywright_protocol::revocation::RevocationTarget;
-use keywright_protocol::time::Timestamp;
 use keywright_protocol::wire::revocations::FeedEntry;
 use keywright_server::environment::Environment;
 
@@ -96,6 +95,25 @@ async fn what_is_too_old_decides_nothing() {
     clock.0.store(1011, Ordering::SeqCst);
     assert_eq!(standing(&follower, "b"), Standing::Unknown);
     assert_eq!(standing(&follower, "a"), Standing::Revoked, "it stays so");
+}
+
+/// The keys of this follower can be fetched from nowhere: it verifies as long as it has them.
+#[tokio::test]
+async fn the_keys_are_forgotten_when_one_is_revoked() {
+    let key = SigningKey::generate(Algorithm::Es256).unwrap();
+    let clock = Arc::new(Clock(AtomicI64::new(1000)));
+    let follower = follower(&key, &clock);
+    let sign =
+        |message: &FeedMessage| sign_compact(&key, Some(TYP), &message.encode().unwrap()).unwrap();
+    let ends = Timestamp::from_unix_s(2000);
+    let revoked = FeedEntry::new(&RevocationTarget::SigningKey("k".into()), ends, None);
+    follower.take(&sign(&snapshot(1, &["a"]))).await.unwrap();
+    follower
+        .take(&sign(&FeedMessage { entries: vec![revoked], ..snapshot(2, &[]) }))
+        .await
+        .unwrap();
+    let next = follower.take(&sign(&snapshot(3, &["b"]))).await;
+    assert!(matches!(next, Err(Broken::Http(_))), "{next:?}");
 }
 
 /// An issuer whose answers are told beforehand.
