@@ -1,6 +1,6 @@
 //! More than the server can do: who is sent away, who is not, and what they are told.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -82,6 +82,22 @@ fn one_network_does_not_take_the_places_of_all() {
         assert_eq!(ask(other).status, 400, "somebody else signs in");
         drop(held);
         wait::until_true(SOON, "its places come back", || ask(mine).status == 400);
+    }
+    server.stop();
+}
+
+#[test]
+fn a_half_sent_body_soon_gives_its_place_back() {
+    // Long enough that nothing else ends the request.
+    let server = Server::builder().set("limits", "request_timeout = \"5m\"").start();
+    let mut slow = hold(&server, "192.0.2.1");
+    let mut whole = hold(&server, "192.0.2.1");
+    whole.write_all(&[b'a'; 89]).expect("the server reads");
+    for (stream, says) in [(&mut whole, "401"), (&mut slow, "400")] {
+        stream.set_read_timeout(Some(SOON)).expect("settable");
+        let mut start = [0; 12];
+        stream.read_exact(&mut start).expect("an answer");
+        assert_eq!(start, format!("HTTP/1.1 {says}").as_bytes(), "{says}");
     }
     server.stop();
 }
