@@ -36,6 +36,10 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// How long a peer may leave an answer unread.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long nothing may go on while requests run: event streams say something every 5 s.
+const UNREAD_TIMEOUT: Duration = Duration::from_secs(75);
+/// How much longer than a request may take its answer may stay unread.
+const UNREAD_MARGIN: Duration = Duration::from_secs(45);
 /// How long to wait when accepting fails, as it does without file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
@@ -57,19 +61,22 @@ pub struct ConnectionLimits {
     pub head: Duration,
     /// Between two requests.
     pub idle: Duration,
+    /// Answers of which the peer takes nothing.
+    pub unread: Duration,
     /// A peer that reads nothing.
     pub write: Duration,
 }
 
 impl ConnectionLimits {
     /// The bounds that the configuration sets, and the fixed ones.
-    pub const fn of(limits: &LimitsConfig) -> Self {
+    pub fn of(limits: &LimitsConfig) -> Self {
         Self {
             connections: limits.connections,
             drain: limits.drain,
             handshake: HANDSHAKE_TIMEOUT,
             head: HEAD_TIMEOUT,
             idle: IDLE_TIMEOUT,
+            unread: UNREAD_TIMEOUT.max(limits.request_timeout.saturating_add(UNREAD_MARGIN)),
             write: WRITE_TIMEOUT,
         }
     }

@@ -19,6 +19,8 @@ mod stop;
 
 /// More than the kernel takes on loopback before somebody reads.
 const LARGE: usize = 32 * 1024 * 1024;
+/// The pause of a body that goes on and on.
+const TRICKLE: Duration = Duration::from_millis(100);
 /// Nothing here takes as long; what does not come by then does not come.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -28,8 +30,27 @@ const LIMITS: ConnectionLimits = ConnectionLimits {
     handshake: Duration::from_millis(600),
     head: Duration::from_millis(600),
     idle: Duration::from_mins(1),
+    unread: Duration::from_mins(1),
     write: Duration::from_secs(1),
 };
+
+/// A body that says something ten times a second and never ends.
+struct Trickle(Option<std::pin::Pin<Box<time::Sleep>>>);
+
+impl hyper::body::Body for Trickle {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, Infallible>>> {
+        let pause = self.0.get_or_insert_with(|| Box::pin(time::sleep(TRICKLE)));
+        std::task::ready!(pause.as_mut().poll(cx));
+        self.0 = None;
+        std::task::Poll::Ready(Some(Ok(hyper::body::Frame::data(Bytes::from_static(b".")))))
+    }
+}
 
 struct Server {
     address: SocketAddr,
@@ -65,6 +86,7 @@ impl Server {
             .route("/peer", get(async |Extension(peer): Extension<PeerAddress>| peer.0.to_string()))
             .route("/echo", post(async |body: Bytes| body))
             .route("/large", get(async || vec![b'x'; LARGE]))
+            .route("/trickle", get(async || Body::new(Trickle(None))))
             .route("/wait", get(wait));
         let (stop, stopped) = watch::channel(false);
         let ended = tokio::spawn(serve(listener, tls, router, limits, stopped));
