@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::{self, Instant};
 
 use super::ConnectionLimits;
@@ -89,12 +89,14 @@ impl Activity {
     /// Returns when the connection has outlived its welcome.
     ///
     /// The clock of a half-sent head starts at its first byte and no further byte sets it back.
-    pub(super) async fn outlived(&self, limits: &ConnectionLimits) {
+    /// How long it may rest depends on how many places are free among all connections.
+    pub(super) async fn outlived(&self, limits: &ConnectionLimits, places: &Semaphore) {
         // Whatever begins while this sleeps ends no sooner than this looks again.
-        let nap = limits.head.min(limits.idle);
+        let nap = limits.head.min(limits.idle).min(limits.idle_crowded);
         loop {
             let State { running, receiving, since } = self.state();
-            let patience = if receiving { limits.head } else { limits.idle };
+            let free = places.available_permits();
+            let patience = if receiving { limits.head } else { limits.rest(free) };
             let left = (since + patience).saturating_sub(self.0.opened.elapsed());
             if running == 0 && left.is_zero() {
                 return;

@@ -100,7 +100,7 @@ impl Connection {
             tokio::select! {
                 ended = connection.as_mut() => return told(ended),
                 () = stopped(&mut self.stop) => {}
-                () = activity.outlived(&self.limits) => {}
+                () = activity.outlived(&self.limits, self.slot.semaphore()) => {}
             }
             connection.as_mut().graceful_shutdown();
             let farewell = async {

@@ -30,6 +30,7 @@ const LIMITS: ConnectionLimits = ConnectionLimits {
     handshake: Duration::from_millis(600),
     head: Duration::from_millis(600),
     idle: Duration::from_mins(1),
+    idle_crowded: Duration::from_mins(1),
     unread: Duration::from_mins(1),
     write: Duration::from_secs(1),
 };
@@ -270,6 +271,51 @@ async fn the_next_connection_waits_for_room() {
     let late = time::timeout(PATIENCE, answered).await.expect("there is room now");
     assert_eq!(late, "127.0.0.1");
     server.end().await;
+}
+
+#[tokio::test]
+async fn who_rests_makes_room_where_there_is_little() {
+    let crowded = Duration::from_millis(500);
+    let limits = ConnectionLimits { connections: 5, idle_crowded: crowded, ..LIMITS };
+    let server = Server::start(limits).await;
+    // The listener holds the place of the next connection: four of five, with a place left.
+    let mut resting = Vec::new();
+    for _ in 0..3 {
+        resting.push(server.ask().await);
+    }
+    time::sleep(crowded * 4).await;
+    for stream in &mut resting {
+        assert_eq!(ask(stream, "/peer").await, "127.0.0.1", "there is room for all");
+    }
+    for _ in 0..2 {
+        resting.push(server.ask().await);
+    }
+    let mut late = server.connect().await;
+    assert_eq!(ask(&mut late, "/peer").await, "127.0.0.1", "somebody made room");
+    server.end().await;
+}
+
+#[tokio::test]
+async fn what_runs_is_not_closed_where_there_is_little_room() {
+    let crowded = Duration::from_millis(200);
+    let limits = ConnectionLimits { connections: 1, idle_crowded: crowded, ..LIMITS };
+    let server = Server::start(limits).await;
+    let mut stream = server.connect().await;
+    let mut waiting = Box::pin(ask(&mut stream, "/wait"));
+    let early = time::timeout(crowded * 5, waiting.as_mut()).await;
+    assert!(early.is_err(), "it runs");
+    server.leave.notify_one();
+    assert_eq!(waiting.await, "waited");
+    assert_eq!(read_to_end(&mut stream).await, 0, "closed when it rests");
+    server.end().await;
+}
+
+#[test]
+fn rest_is_short_where_few_places_are_free() {
+    let config = crate::config::Config::parse("", std::path::Path::new("k.toml"), []);
+    let limits = ConnectionLimits::of(&config.expect("the defaults").limits);
+    let rest = |percent: usize| limits.rest(limits.connections * percent / 100).as_secs();
+    assert_eq!((rest(100), rest(20), rest(19), rest(0)), (75, 75, 5, 5));
 }
 
 #[tokio::test]
