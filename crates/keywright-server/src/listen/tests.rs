@@ -36,7 +36,17 @@ const LIMITS: ConnectionLimits = ConnectionLimits {
 };
 
 /// A body that says something ten times a second and never ends.
-struct Trickle(Option<std::pin::Pin<Box<time::Sleep>>>);
+struct Trickle {
+    pause: Option<std::pin::Pin<Box<time::Sleep>>>,
+    /// Told when this is dropped.
+    gone: Arc<Notify>,
+}
+
+impl Drop for Trickle {
+    fn drop(&mut self) {
+        self.gone.notify_one();
+    }
+}
 
 impl hyper::body::Body for Trickle {
     type Data = Bytes;
@@ -46,9 +56,9 @@ impl hyper::body::Body for Trickle {
         mut self: std::pin::Pin<&mut Self>,
         cx: &mut std::task::Context<'_>,
     ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, Infallible>>> {
-        let pause = self.0.get_or_insert_with(|| Box::pin(time::sleep(TRICKLE)));
+        let pause = self.pause.get_or_insert_with(|| Box::pin(time::sleep(TRICKLE)));
         std::task::ready!(pause.as_mut().poll(cx));
-        self.0 = None;
+        self.pause = None;
         std::task::Poll::Ready(Some(Ok(hyper::body::Frame::data(Bytes::from_static(b".")))))
     }
 }
@@ -61,6 +71,8 @@ struct Server {
     entered: Arc<Notify>,
     /// Lets it go on.
     leave: Arc<Notify>,
+    /// Told when an answer to `/trickle` is dropped.
+    gone: Arc<Notify>,
 }
 
 impl Server {
@@ -75,6 +87,11 @@ impl Server {
         let listener = bind("127.0.0.1:0".parse().expect("an address")).await.expect("free");
         let address = listener.local_addr().expect("bound");
         let (entered, leave) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let gone = Arc::new(Notify::new());
+        let trickle = {
+            let gone = Arc::clone(&gone);
+            move || async move { Body::new(Trickle { pause: None, gone }) }
+        };
         let wait = {
             let (entered, leave) = (Arc::clone(&entered), Arc::clone(&leave));
             move || async move {
@@ -87,11 +104,11 @@ impl Server {
             .route("/peer", get(async |Extension(peer): Extension<PeerAddress>| peer.0.to_string()))
             .route("/echo", post(async |body: Bytes| body))
             .route("/large", get(async || vec![b'x'; LARGE]))
-            .route("/trickle", get(async || Body::new(Trickle(None))))
+            .route("/trickle", get(trickle))
             .route("/wait", get(wait));
         let (stop, stopped) = watch::channel(false);
         let ended = tokio::spawn(serve(listener, tls, router, limits, stopped));
-        Self { address, stop, ended, entered, leave }
+        Self { address, stop, ended, entered, leave, gone }
     }
 
     async fn connect(&self) -> TcpStream {

@@ -89,6 +89,7 @@ async fn an_answer_without_a_window_is_cut() {
     let connection = tokio::spawn(async move { _ = connection.await });
     let _unread = head(&mut sender, "/trickle").await;
     time::timeout(PATIENCE, connection).await.expect("cut").expect("no panic");
+    time::timeout(PATIENCE, server.gone.notified()).await.expect("the answer is dropped, too");
     server.end().await;
 }
 
