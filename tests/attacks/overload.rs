@@ -1,6 +1,6 @@
 //! More than the server can do: who is sent away, who is not, and what they are told.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -8,13 +8,15 @@ use crate::support::http::{Request, Response};
 use crate::support::{Server, wait};
 
 const SOON: Duration = Duration::from_secs(20);
+const PROXY: &str = "trusted_proxies = [\"127.0.0.1\"]";
 
-/// A request that runs for as long as this is held: its body never ends.
-fn run_forever(server: &Server) -> TcpStream {
+/// A request that runs while this is held, for a few seconds: its body is half-sent.
+fn hold(server: &Server, client: &str) -> TcpStream {
     let mut stream = TcpStream::connect(server.authority()).expect("the server listens");
     let head = format!(
-        "POST /token HTTP/1.1\r\nHost: {}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
-         Content-Length: 100\r\n\r\ngrant_type=",
+        "POST /token HTTP/1.1\r\nHost: {}\r\nX-Forwarded-For: {client}\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\n\
+         grant_type=",
         server.authority()
     );
     stream.write_all(head.as_bytes()).expect("the server reads");
@@ -30,23 +32,27 @@ fn says_when(answer: &Response) {
 #[test]
 fn people_are_sent_away_before_tokens_and_documents_last() {
     // Sixteen places: eight for people, twelve for administration, fifteen for tokens.
-    let server = Server::builder().set("limits", "requests = 16").start();
+    // Each request is another network's, for one alone does not get so far.
+    let server = Server::builder().set("limits", "requests = 16").set("server", PROXY).start();
+    let run = |numbers: std::ops::Range<u8>| {
+        numbers.map(|number| hold(&server, &format!("192.0.2.{number}"))).collect::<Vec<_>>()
+    };
     let get = |path: &str| server.get(path);
     let token = || Request::post(&server.url("/token")).form(&[("grant_type", "none")]).send();
     assert_eq!((get("/authorize").status, token().status), (400, 401), "there is room for all");
 
-    let mut held: Vec<TcpStream> = (0..8).map(|_| run_forever(&server)).collect();
+    let mut held = run(0..8);
     wait::until_true(SOON, "people are sent away", || get("/authorize").status == 503);
     let page = get("/authorize");
     says_when(&page);
     assert!(page.text().contains("data-error=\"temporarily_unavailable\""), "{}", page.text());
     assert_eq!((token().status, get("/api/v1/clients").status), (401, 401), "others are not");
 
-    held.extend((0..4).map(|_| run_forever(&server)));
+    held.extend(run(8..12));
     wait::until_true(SOON, "administration is, too", || get("/api/v1/clients").status == 503);
     assert_eq!(token().status, 401, "tokens are not");
 
-    held.extend((0..3).map(|_| run_forever(&server)));
+    held.extend(run(12..15));
     wait::until_true(SOON, "tokens are, too", || token().status == 503);
     says_when(&token());
     assert_eq!(get("/jwks").status, 200, "key sets are not");
@@ -56,6 +62,44 @@ fn people_are_sent_away_before_tokens_and_documents_last() {
 
     held.clear();
     wait::until_true(SOON, "there is room for all again", || get("/authorize").status == 400);
+}
+
+#[test]
+fn one_network_does_not_take_the_places_of_all() {
+    let server = Server::builder().set("limits", "requests = 16").set("server", PROXY).start();
+    let ask = |client: &str| {
+        let request = Request::get(&server.url("/authorize")).header("X-Forwarded-For", client);
+        request.send()
+    };
+    for (mine, neighbour, other) in [
+        ("192.0.2.1", "192.0.2.1", "192.0.2.2"),
+        ("2001:db8:1:1::1", "2001:db8:1:1:ffff::2", "2001:db8:1:2::1"),
+    ] {
+        // A quarter of sixteen runs, and the rest is sent away.
+        let held: Vec<TcpStream> = (0..40).map(|_| hold(&server, mine)).collect();
+        wait::until_true(SOON, "its network has its share", || ask(neighbour).status == 503);
+        says_when(&ask(neighbour));
+        assert_eq!(ask(other).status, 400, "somebody else signs in");
+        drop(held);
+        wait::until_true(SOON, "its places come back", || ask(mine).status == 400);
+    }
+    server.stop();
+}
+
+#[test]
+fn a_half_sent_body_soon_gives_its_place_back() {
+    // Long enough that nothing else ends the request.
+    let server = Server::builder().set("limits", "request_timeout = \"5m\"").start();
+    let mut slow = hold(&server, "192.0.2.1");
+    let mut whole = hold(&server, "192.0.2.1");
+    whole.write_all(&[b'a'; 89]).expect("the server reads");
+    for (stream, says) in [(&mut whole, "401"), (&mut slow, "400")] {
+        stream.set_read_timeout(Some(SOON)).expect("settable");
+        let mut start = [0; 12];
+        stream.read_exact(&mut start).expect("an answer");
+        assert_eq!(start, format!("HTTP/1.1 {says}").as_bytes(), "{says}");
+    }
+    server.stop();
 }
 
 /// How many sockets a process may open here, with some left for the rest.

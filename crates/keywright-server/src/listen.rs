@@ -34,8 +34,16 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection may rest between requests. Proxies keep theirs for a minute by habit; the
 /// one who closes first must be the one who sends, or requests are lost.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
+/// How long it may rest while others may have to wait for its place.
+const IDLE_TIMEOUT_CROWDED: Duration = Duration::from_secs(5);
+/// Fewer free places than one in so many are few.
+const FREE_PART: usize = 5;
 /// How long a peer may leave an answer unread.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long nothing may go on while requests run: event streams say something every 5 s.
+const UNREAD_TIMEOUT: Duration = Duration::from_secs(75);
+/// How much longer than a request may take its answer may stay unread.
+const UNREAD_MARGIN: Duration = Duration::from_secs(45);
 /// How long to wait when accepting fails, as it does without file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
@@ -57,21 +65,32 @@ pub struct ConnectionLimits {
     pub head: Duration,
     /// Between two requests.
     pub idle: Duration,
+    /// Between two requests, where few places are free.
+    pub idle_crowded: Duration,
+    /// Answers of which the peer takes nothing.
+    pub unread: Duration,
     /// A peer that reads nothing.
     pub write: Duration,
 }
 
 impl ConnectionLimits {
     /// The bounds that the configuration sets, and the fixed ones.
-    pub const fn of(limits: &LimitsConfig) -> Self {
+    pub fn of(limits: &LimitsConfig) -> Self {
         Self {
             connections: limits.connections,
             drain: limits.drain,
             handshake: HANDSHAKE_TIMEOUT,
             head: HEAD_TIMEOUT,
             idle: IDLE_TIMEOUT,
+            idle_crowded: IDLE_TIMEOUT_CROWDED,
+            unread: UNREAD_TIMEOUT.max(limits.request_timeout.saturating_add(UNREAD_MARGIN)),
             write: WRITE_TIMEOUT,
         }
+    }
+
+    /// How long a connection may rest while so many places are free.
+    fn rest(&self, free: usize) -> Duration {
+        if free < self.connections.div_ceil(FREE_PART) { self.idle_crowded } else { self.idle }
     }
 }
 

@@ -66,14 +66,11 @@ impl RequestContext {
         &self.request_id
     }
 
-    /// The network that asked, for throttles: an IPv6 subscriber has a whole /64 of addresses.
+    /// The network that asked, for throttles.
     pub fn network(&self) -> String {
-        match self.address {
+        match network_of(self.address) {
             IpAddr::V4(address) => address.to_string(),
-            IpAddr::V6(address) => {
-                let network = u128::from(address) >> 64 << 64;
-                format!("{}/64", Ipv6Addr::from(network))
-            }
+            IpAddr::V6(network) => format!("{network}/64"),
         }
     }
 
@@ -117,7 +114,10 @@ impl Dispatch {
         let label = endpoint::label(request.uri().path());
         let class = Class::of(request.uri().path());
         let places = self.app.config.load().limits.requests;
-        let entered = class.map(|class| self.app.load.enter(class, places).ok_or(class));
+        // What names no issuer is answered at once and needs no place.
+        let entered = class.zip(prepared.as_ref()).map(|(class, ctx)| {
+            self.app.load.enter(class, network_of(ctx.address), places).ok_or(class)
+        });
         let response = match prepared {
             Some(ctx) if let Some(Err(class)) = entered => {
                 send_away(&ctx, class, request.headers())
@@ -205,6 +205,14 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let this = self.clone();
         Box::pin(async move { Ok(this.answer(request).await) })
+    }
+}
+
+/// The first address of a network: an IPv6 subscriber has a whole /64 of addresses.
+fn network_of(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
     }
 }
 
@@ -314,6 +322,18 @@ mod tests {
         assert_eq!(split(&format!("/t/shop{document}")), some("shop", document));
         assert_eq!(split(document), some("default", document));
         assert_eq!(split(&format!("{document}/t/shop/x")), None);
+    }
+
+    #[test]
+    fn a_network_is_an_address_or_a_64() {
+        for (address, network) in [
+            ("192.0.2.7", "192.0.2.7"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+            ("2001:db8:1:3::1", "2001:db8:1:3::"),
+        ] {
+            let parse = |text: &str| text.parse::<IpAddr>().expect("an address");
+            assert_eq!(network_of(parse(address)), parse(network), "{address}");
+        }
     }
 
     #[test]

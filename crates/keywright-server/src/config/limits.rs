@@ -68,7 +68,8 @@ pub(super) static SECTION: Section = Section {
             fallback: Fallback::Integer(4096),
             effect: Effect::Reload,
             what: "Requests that run at the same time; beyond half of it sign-ins get 503, then \
-                   administration, then tokens, and key sets and metadata last of all.",
+                   administration, then tokens, and key sets and metadata last of all. One \
+                   network (an IPv4 address, an IPv6 /64) gets 503 beyond a quarter of it.",
         },
         Setting {
             name: "request_timeout",

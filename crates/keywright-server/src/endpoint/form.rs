@@ -1,17 +1,62 @@
 //! Form bodies: one media type, a bound, and nothing in the query beside them.
 
+use std::time::Duration;
+
 use axum::body::Body;
+use bytes::Bytes;
 use http::{HeaderMap, Request, header};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use keywright_protocol::limits::REQUEST_BYTES_MAX;
 use keywright_protocol::wire::{ErrorCode, Params, WireError};
 
+use crate::environment::{Environment, within};
 use crate::error::Refused;
 
 const FORM: &str = "application/x-www-form-urlencoded";
+/// How long a body may take to arrive: a request that only waits for it holds a place meanwhile.
+const ARRIVAL: Duration = Duration::from_secs(10);
+
+/// Why a body cannot be read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Unread {
+    /// The connection or the stream broke.
+    EndedEarly,
+    /// It has more bytes than it may have.
+    TooLarge,
+    /// It took longer than it may take.
+    TooSlow,
+}
+
+impl Unread {
+    /// What the peer is told.
+    pub const fn description(self) -> &'static str {
+        match self {
+            Self::EndedEarly => "the body ended early",
+            Self::TooLarge => "the request is too large",
+            Self::TooSlow => "the body took too long to arrive",
+        }
+    }
+}
+
+/// Reads a body of at most so many bytes.
+pub async fn collect(
+    environment: &dyn Environment,
+    body: Body,
+    bytes_max: usize,
+) -> Result<Bytes, Unread> {
+    match within(environment, ARRIVAL, Limited::new(body, bytes_max).collect()).await {
+        Some(Ok(collected)) => Ok(collected.to_bytes()),
+        Some(Err(error)) if error.is::<LengthLimitError>() => Err(Unread::TooLarge),
+        Some(Err(_)) => Err(Unread::EndedEarly),
+        None => Err(Unread::TooSlow),
+    }
+}
 
 /// Reads the form body of a request to an endpoint that takes credentials.
-pub async fn read_form(request: Request<Body>) -> Result<(Params, HeaderMap), Refused> {
+pub async fn read_form(
+    environment: &dyn Environment,
+    request: Request<Body>,
+) -> Result<(Params, HeaderMap), Refused> {
     // RFC 6749 §2.3.1: credentials must not stand in the URI, so nothing may.
     if request.uri().query().is_some_and(|query| !query.is_empty()) {
         return Err(http_error("parameters belong into the body, not into the URI"));
@@ -24,19 +69,18 @@ pub async fn read_form(request: Request<Body>) -> Result<(Params, HeaderMap), Re
         );
         return Err(Refused::Http(wire));
     }
-    Ok((Params::parse(&read_body(body).await?)?, parts.headers))
+    Ok((Params::parse(&read_body(environment, body).await?)?, parts.headers))
 }
 
 /// Reads a body up to the limit.
-pub async fn read_body(body: Body) -> Result<bytes::Bytes, Refused> {
-    match Limited::new(body, REQUEST_BYTES_MAX).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-            let wire = WireError::new(ErrorCode::RequestTooLarge, "the request is too large");
-            Err(Refused::Http(wire))
+pub async fn read_body(environment: &dyn Environment, body: Body) -> Result<Bytes, Refused> {
+    let read = collect(environment, body, REQUEST_BYTES_MAX).await;
+    read.map_err(|unread| match unread {
+        Unread::TooLarge => {
+            Refused::Http(WireError::new(ErrorCode::RequestTooLarge, unread.description()))
         }
-        Err(_) => Err(http_error("the body ended early")),
-    }
+        Unread::EndedEarly | Unread::TooSlow => http_error(unread.description()),
+    })
 }
 
 /// Whether the body says that it is a form.

@@ -32,7 +32,7 @@ pub async fn introspect(ctx: Ctx, request: Request<Body>) -> Response {
 }
 
 async fn answer(ctx: &Ctx, request: Request<Body>) -> Result<(bool, Bytes), Refused> {
-    let (params, headers) = read_form(request).await?;
+    let (params, headers) = read_form(&*ctx.app.environment, request).await?;
     let credentials = credentials(&headers, &params)?;
     let client = prove(ctx, &credentials).await?;
     // CONTRACT: a public client could be anybody.

@@ -33,7 +33,7 @@ pub async fn revoke(ctx: Ctx, request: Request<Body>) -> Response {
 }
 
 async fn answer(ctx: &Ctx, request: Request<Body>) -> Result<(), Refused> {
-    let (params, headers) = read_form(request).await?;
+    let (params, headers) = read_form(&*ctx.app.environment, request).await?;
     let credentials = credentials(&headers, &params)?;
     let client = prove(ctx, &credentials).await?;
     let token = RevokeRequest::parse(&params)?.token;

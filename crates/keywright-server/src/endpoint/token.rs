@@ -50,7 +50,7 @@ impl Default for Seen {
 }
 
 async fn exchange(ctx: &Ctx, request: Request<Body>, seen: &mut Seen) -> Result<Bytes, Refused> {
-    let (params, headers) = read_form(request).await?;
+    let (params, headers) = read_form(&*ctx.app.environment, request).await?;
     let credentials = credentials(&headers, &params)?;
     seen.client = Some(credentials.client().to_string());
     let request = TokenRequest::parse(&params, credentials)?;

@@ -100,7 +100,8 @@ pub async fn authorize_post(ctx: Ctx, request: Request<Body>) -> Response {
     if !is_form(&parts.headers) {
         return error_page(&ctx, &parts.headers, malformed());
     }
-    match read_body(body).await.map(|body| String::from_utf8(body.to_vec())) {
+    match read_body(&*ctx.app.environment, body).await.map(|body| String::from_utf8(body.to_vec()))
+    {
         Ok(Ok(query)) if query.bytes().all(|b| b.is_ascii_graphic()) => {
             see_other(&format!("{}/authorize?{query}", ctx.issuer()))
         }

@@ -37,7 +37,9 @@ pub async fn submit(ctx: Ctx, request: Request<Body>) -> Response {
     let (parts, body) = request.into_parts();
     let browser = Browser::of(&ctx, &parts.headers);
     let submitted = async {
-        let body = read_body(body).await.map_err(|_| RequestError::TooLarge("request"))?;
+        let body = read_body(&*ctx.app.environment, body)
+            .await
+            .map_err(|_| RequestError::TooLarge("request"))?;
         let params = Params::parse_page(&body)?;
         check_csrf(&ctx, &parts.headers, (&browser, PAGE), &params)?;
         let visit = Visit::from_params(&ctx, &parts.headers, &browser, &params)?;

@@ -50,7 +50,7 @@ pub async fn submit(ctx: Ctx, request: Request<Body>) -> Response {
     let (parts, body) = request.into_parts();
     let browser = Browser::of(&ctx, &parts.headers);
     let submitted = async {
-        let body = read_body(body)
+        let body = read_body(&*ctx.app.environment, body)
             .await
             .map_err(|_| keywright_protocol::wire::RequestError::TooLarge("request"))?;
         let params = Params::parse_page(&body)?;

@@ -61,7 +61,11 @@ pub async fn logout(ctx: Ctx, headers: HeaderMap, uri: Uri) -> Response {
 /// cookie from a post that comes from elsewhere.
 pub async fn logout_post(ctx: Ctx, request: Request<Body>) -> Response {
     let (parts, body) = request.into_parts();
-    let body = if is_form(&parts.headers) { read_body(body).await.ok() } else { None };
+    let body = if is_form(&parts.headers) {
+        read_body(&*ctx.app.environment, body).await.ok()
+    } else {
+        None
+    };
     match body.map(|body| String::from_utf8(body.to_vec())) {
         Some(Ok(query)) if query.bytes().all(|b| b.is_ascii_graphic()) => {
             see_other(&format!("{}/logout?{query}", ctx.issuer()))
@@ -75,7 +79,9 @@ pub async fn confirm(ctx: Ctx, request: Request<Body>) -> Response {
     let (parts, body) = request.into_parts();
     let browser = Browser::of(&ctx, &parts.headers);
     let confirmed = async {
-        let body = read_body(body).await.map_err(|_| Stopped::Refused("the form is too large"))?;
+        let body = read_body(&*ctx.app.environment, body)
+            .await
+            .map_err(|_| Stopped::Refused("the form cannot be read"))?;
         let params = Params::parse_page(&body).map_err(Stopped::Request)?;
         check_csrf(&ctx, &parts.headers, (&browser, PAGE), &params).map_err(Stopped::Flow)?;
         let sealed = params.one("flow").map_err(Stopped::Request)?.unwrap_or_default();

@@ -1,16 +1,16 @@
 //! Whether a connection works, listens to half a request, or rests.
 //!
-//! Every request passes here twice, so nobody is woken: the watchman looks often enough.
+//! Every request passes here a few times, so nobody is woken: the watchman looks often enough.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::{self, Instant};
 
 use super::ConnectionLimits;
@@ -34,7 +34,8 @@ struct State {
     running: u64,
     /// Part of a request's head has come.
     receiving: bool,
-    /// When it began to receive or to rest, since the connection was opened.
+    /// When it began to receive or to rest, or when something last went on while requests run,
+    /// since the connection was opened.
     since: Duration,
 }
 
@@ -74,26 +75,46 @@ impl Activity {
 
     /// A request is complete enough to be answered; it runs until its answer is written.
     pub(super) fn begin(&self) -> Running {
-        self.change(|state, _| {
-            Some(State { running: state.running + 1, receiving: false, ..state })
+        self.change(|state, since| {
+            Some(State { running: state.running + 1, receiving: false, since })
         });
         Running(self.clone())
+    }
+
+    /// Part of an answer is on its way.
+    fn goes_on(&self) {
+        self.change(|state, since| Some(State { since, ..state }));
     }
 
     /// Returns when the connection has outlived its welcome.
     ///
     /// The clock of a half-sent head starts at its first byte and no further byte sets it back.
-    pub(super) async fn outlived(&self, limits: &ConnectionLimits) {
+    /// How long it may rest depends on how many places are free among all connections.
+    pub(super) async fn outlived(&self, limits: &ConnectionLimits, places: &Semaphore) {
         // Whatever begins while this sleeps ends no sooner than this looks again.
-        let nap = limits.head.min(limits.idle);
+        let nap = limits.head.min(limits.idle).min(limits.idle_crowded);
         loop {
             let State { running, receiving, since } = self.state();
-            let patience = if receiving { limits.head } else { limits.idle };
+            let free = places.available_permits();
+            let patience = if receiving { limits.head } else { limits.rest(free) };
             let left = (since + patience).saturating_sub(self.0.opened.elapsed());
             if running == 0 && left.is_zero() {
                 return;
             }
             time::sleep(if running == 0 { left.min(nap) } else { nap }).await;
+        }
+    }
+
+    /// Returns when requests run and nothing has gone on for too long: a peer of HTTP/2 that
+    /// opens no window for its answers leaves the socket writable, and them in memory.
+    pub(super) async fn stuck(&self, limits: &ConnectionLimits) {
+        loop {
+            let State { running, since, .. } = self.state();
+            let left = (since + limits.unread).saturating_sub(self.0.opened.elapsed());
+            if running > 0 && left.is_zero() {
+                return;
+            }
+            time::sleep(if running == 0 { limits.unread } else { left }).await;
         }
     }
 
@@ -128,7 +149,7 @@ pub(super) struct Running(Activity);
 impl Running {
     /// A body that keeps the request running until it is written.
     pub(super) fn until_written(self, body: Body) -> Answered {
-        Answered { body, _running: self }
+        Answered { body, running: self }
     }
 }
 
@@ -145,7 +166,7 @@ impl Drop for Running {
 #[derive(Debug)]
 pub(super) struct Answered {
     body: Body,
-    _running: Running,
+    running: Running,
 }
 
 impl HttpBody for Answered {
@@ -156,7 +177,9 @@ impl HttpBody for Answered {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        self.running.0.goes_on();
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {

@@ -96,19 +96,25 @@ impl Connection {
         });
         let builder = builder();
         let mut connection = pin!(builder.serve_connection(io, answer));
-        tokio::select! {
-            ended = connection.as_mut() => return told(ended),
-            () = stopped(&mut self.stop) => {}
-            () = activity.outlived(&self.limits) => {}
-        }
-        connection.as_mut().graceful_shutdown();
-        let farewell = async {
-            activity.rests().await;
-            time::sleep(GOODBYE).await;
+        let served = async {
+            tokio::select! {
+                ended = connection.as_mut() => return told(ended),
+                () = stopped(&mut self.stop) => {}
+                () = activity.outlived(&self.limits, self.slot.semaphore()) => {}
+            }
+            connection.as_mut().graceful_shutdown();
+            let farewell = async {
+                activity.rests().await;
+                time::sleep(GOODBYE).await;
+            };
+            tokio::select! {
+                ended = connection => told(ended),
+                () = farewell => {}
+            }
         };
         tokio::select! {
-            ended = connection => told(ended),
-            () = farewell => {}
+            () = served => {}
+            () = activity.stuck(&self.limits) => tracing::debug!("a peer takes no answers"),
         }
         drop(self.slot);
     }

@@ -19,6 +19,8 @@ mod stop;
 
 /// More than the kernel takes on loopback before somebody reads.
 const LARGE: usize = 32 * 1024 * 1024;
+/// The pause of a body that goes on and on.
+const TRICKLE: Duration = Duration::from_millis(100);
 /// Nothing here takes as long; what does not come by then does not come.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -28,8 +30,38 @@ const LIMITS: ConnectionLimits = ConnectionLimits {
     handshake: Duration::from_millis(600),
     head: Duration::from_millis(600),
     idle: Duration::from_mins(1),
+    idle_crowded: Duration::from_mins(1),
+    unread: Duration::from_mins(1),
     write: Duration::from_secs(1),
 };
+
+/// A body that says something ten times a second and never ends.
+struct Trickle {
+    pause: Option<std::pin::Pin<Box<time::Sleep>>>,
+    /// Told when this is dropped.
+    gone: Arc<Notify>,
+}
+
+impl Drop for Trickle {
+    fn drop(&mut self) {
+        self.gone.notify_one();
+    }
+}
+
+impl hyper::body::Body for Trickle {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, Infallible>>> {
+        let pause = self.pause.get_or_insert_with(|| Box::pin(time::sleep(TRICKLE)));
+        std::task::ready!(pause.as_mut().poll(cx));
+        self.pause = None;
+        std::task::Poll::Ready(Some(Ok(hyper::body::Frame::data(Bytes::from_static(b".")))))
+    }
+}
 
 struct Server {
     address: SocketAddr,
@@ -39,6 +71,8 @@ struct Server {
     entered: Arc<Notify>,
     /// Lets it go on.
     leave: Arc<Notify>,
+    /// Told when an answer to `/trickle` is dropped.
+    gone: Arc<Notify>,
 }
 
 impl Server {
@@ -53,6 +87,11 @@ impl Server {
         let listener = bind("127.0.0.1:0".parse().expect("an address")).await.expect("free");
         let address = listener.local_addr().expect("bound");
         let (entered, leave) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let gone = Arc::new(Notify::new());
+        let trickle = {
+            let gone = Arc::clone(&gone);
+            move || async move { Body::new(Trickle { pause: None, gone }) }
+        };
         let wait = {
             let (entered, leave) = (Arc::clone(&entered), Arc::clone(&leave));
             move || async move {
@@ -65,10 +104,11 @@ impl Server {
             .route("/peer", get(async |Extension(peer): Extension<PeerAddress>| peer.0.to_string()))
             .route("/echo", post(async |body: Bytes| body))
             .route("/large", get(async || vec![b'x'; LARGE]))
+            .route("/trickle", get(trickle))
             .route("/wait", get(wait));
         let (stop, stopped) = watch::channel(false);
         let ended = tokio::spawn(serve(listener, tls, router, limits, stopped));
-        Self { address, stop, ended, entered, leave }
+        Self { address, stop, ended, entered, leave, gone }
     }
 
     async fn connect(&self) -> TcpStream {
@@ -248,6 +288,51 @@ async fn the_next_connection_waits_for_room() {
     let late = time::timeout(PATIENCE, answered).await.expect("there is room now");
     assert_eq!(late, "127.0.0.1");
     server.end().await;
+}
+
+#[tokio::test]
+async fn who_rests_makes_room_where_there_is_little() {
+    let crowded = Duration::from_millis(500);
+    let limits = ConnectionLimits { connections: 5, idle_crowded: crowded, ..LIMITS };
+    let server = Server::start(limits).await;
+    // The listener holds the place of the next connection: four of five, with a place left.
+    let mut resting = Vec::new();
+    for _ in 0..3 {
+        resting.push(server.ask().await);
+    }
+    time::sleep(crowded * 4).await;
+    for stream in &mut resting {
+        assert_eq!(ask(stream, "/peer").await, "127.0.0.1", "there is room for all");
+    }
+    for _ in 0..2 {
+        resting.push(server.ask().await);
+    }
+    let mut late = server.connect().await;
+    assert_eq!(ask(&mut late, "/peer").await, "127.0.0.1", "somebody made room");
+    server.end().await;
+}
+
+#[tokio::test]
+async fn what_runs_is_not_closed_where_there_is_little_room() {
+    let crowded = Duration::from_millis(200);
+    let limits = ConnectionLimits { connections: 1, idle_crowded: crowded, ..LIMITS };
+    let server = Server::start(limits).await;
+    let mut stream = server.connect().await;
+    let mut waiting = Box::pin(ask(&mut stream, "/wait"));
+    let early = time::timeout(crowded * 5, waiting.as_mut()).await;
+    assert!(early.is_err(), "it runs");
+    server.leave.notify_one();
+    assert_eq!(waiting.await, "waited");
+    assert_eq!(read_to_end(&mut stream).await, 0, "closed when it rests");
+    server.end().await;
+}
+
+#[test]
+fn rest_is_short_where_few_places_are_free() {
+    let config = crate::config::Config::parse("", std::path::Path::new("k.toml"), []);
+    let limits = ConnectionLimits::of(&config.expect("the defaults").limits);
+    let rest = |percent: usize| limits.rest(limits.connections * percent / 100).as_secs();
+    assert_eq!((rest(100), rest(20), rest(19), rest(0)), (75, 75, 5, 5));
 }
 
 #[tokio::test]

@@ -30,6 +30,8 @@ const LIMITS: ConnectionLimits = ConnectionLimits {
     handshake: Duration::from_secs(5),
     head: Duration::from_secs(5),
     idle: Duration::from_secs(5),
+    idle_crowded: Duration::from_secs(5),
+    unread: Duration::from_secs(5),
     write: Duration::from_secs(5),
 };
 

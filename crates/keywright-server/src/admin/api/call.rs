@@ -3,7 +3,6 @@
 use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use keywright_protocol::limits::{CLIENT_METADATA_BYTES_MAX, PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX};
 use keywright_protocol::wire::Params;
 use keywright_store::{Listed, Page};
@@ -15,6 +14,7 @@ use super::problem::Problem;
 use crate::admin::document;
 use crate::admin::operations::{Operator, parse_json};
 use crate::app::App;
+use crate::endpoint::form::{Unread, collect};
 use crate::error::Refused;
 use crate::router::Ctx;
 
@@ -43,7 +43,7 @@ impl Call {
     ) -> Result<Self, Problem> {
         let query = read_query(operation, request.uri().query().unwrap_or_default())?;
         let (parts, body) = request.into_parts();
-        let body = read_body(operation.body, &parts.headers, body).await?;
+        let body = read_body(&ctx, operation.body, &parts.headers, body).await?;
         Ok(Self { operator, body, ctx, path, query })
     }
 
@@ -146,18 +146,19 @@ fn read_query(operation: &Operation, raw: &str) -> Result<Vec<(String, String)>,
 }
 
 async fn read_body(
+    ctx: &Ctx,
     expected: RequestBody,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Bytes, Problem> {
-    let read = match Limited::new(body, CLIENT_METADATA_BYTES_MAX).collect().await {
-        Ok(collected) => collected.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => {
+    let read = collect(&*ctx.app.environment, body, CLIENT_METADATA_BYTES_MAX).await;
+    let read = read.map_err(|unread| match unread {
+        Unread::TooLarge => {
             let detail = "the document is too large";
-            return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request", detail));
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request", detail)
         }
-        Err(_) => return Err(Problem::malformed("the body ended early")),
-    };
+        Unread::EndedEarly | Unread::TooSlow => Problem::malformed(unread.description()),
+    })?;
     match expected {
         _ if !read.is_empty() && !is_json(headers) => {
             let detail = "the body must be application/json";

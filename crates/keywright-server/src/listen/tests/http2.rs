@@ -70,6 +70,45 @@ async fn a_head_has_a_bound() {
     server.end().await;
 }
 
+/// Asks, and takes the head of the answer alone.
+async fn head(sender: &mut Sender, path: &str) -> hyper::body::Incoming {
+    let request = Request::get(format!("http://a.test{path}")).body(Empty::<Bytes>::new());
+    let answer = sender.send_request(request.expect("a request")).await.expect("an answer");
+    answer.into_body()
+}
+
+/// RFC 9113 §5.2: without a window nothing of the answer may be sent, and the socket stays writable.
+#[tokio::test]
+async fn an_answer_without_a_window_is_cut() {
+    let limits = ConnectionLimits { unread: Duration::from_secs(1), ..LIMITS };
+    let server = Server::start(limits).await;
+    let io = TokioIo::new(server.connect().await);
+    let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+    builder.initial_stream_window_size(0);
+    let (mut sender, connection) = builder.handshake(io).await.expect("it speaks HTTP/2");
+    let connection = tokio::spawn(async move { _ = connection.await });
+    let _unread = head(&mut sender, "/trickle").await;
+    time::timeout(PATIENCE, connection).await.expect("cut").expect("no panic");
+    time::timeout(PATIENCE, server.gone.notified()).await.expect("the answer is dropped, too");
+    server.end().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_goes_on_is_not_cut() {
+    let limits = ConnectionLimits { unread: Duration::from_secs(1), ..LIMITS };
+    let server = Server::start(limits).await;
+    let (mut sender, connection) = connect(&server).await;
+    let mut body = head(&mut sender, "/trickle").await;
+    let begun = Instant::now();
+    while begun.elapsed() < limits.unread * 3 {
+        body.frame().await.expect("it goes on").expect("whole");
+    }
+    assert!(!connection.is_finished());
+    drop((sender, body));
+    time::timeout(PATIENCE, connection).await.expect("the peer left").expect("no panic");
+    server.end().await;
+}
+
 /// CVE-2023-44487, rapid reset: streams that are opened and dropped at once.
 #[tokio::test]
 async fn a_flood_of_resets_ends_the_connection() {
