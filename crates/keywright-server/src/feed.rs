@@ -115,8 +115,8 @@ impl Feeds {
         self.followed.subscribe()
     }
 
-    /// Returns once this node has followed up to a place. At once where that is far ahead: it is the
-    /// place of another log, or nobody's, and will not be reached by waiting.
+    /// Returns once this node has followed up to a place. At once where that is far ahead: it is
+    /// the place of another log, or nobody's, and will not be reached by waiting.
     pub async fn reach(&self, seq: u64) {
         let mut followed = self.watch();
         let behind = seq.saturating_sub(*followed.borrow());

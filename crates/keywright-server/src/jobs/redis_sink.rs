@@ -17,8 +17,8 @@
 //! The sink keeps nothing: it reads on in the log in memory from where it was. An epoch that is
 //! gone or a new one means that Redis has lost its contents: then everything is written again, and
 //! an epoch appears only if nothing was lost meanwhile. Several nodes may write into one Redis:
-//! they write the same, and one after the other take over the epoch of the first. A floor is only ever
-//! raised: one of them may be behind.
+//! they write the same, and one after the other take over the epoch of the first. A floor is only
+//! ever raised: one of them may be behind.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -53,8 +53,8 @@ const LOOKED_AT_EVERY: Duration = Duration::from_millis(500);
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 /// How long Redis may take for anything.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Writes a floor, KEYS[1], with its value and its end, ARGV. A node that is behind must neither lower
-/// a floor that another has raised nor let it end earlier: then tokens would live again.
+/// Writes a floor, KEYS[1], with its value and its end, ARGV. A node that is behind must neither
+/// lower a floor that another has raised nor let it end earlier: then tokens would live again.
 const RAISE_FLOOR: &str = "
     local held, left = redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])
     local value = ARGV[1]

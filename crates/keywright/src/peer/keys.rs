@@ -1,5 +1,6 @@
 //! The keys of an issuer, fetched again when a token names one that is not among them, when one was
-//! revoked, and from time to time: a key that the issuer has taken back must not be believed for ever.
+//! revoked, and from time to time: a key that the issuer has taken back must not be believed for
+//! ever.
 
 use std::sync::Arc;
 use std::time::Duration;
