@@ -79,6 +79,32 @@ fn what_is_revoked_is_a_key_until_it_ends() {
     world.server.stop();
 }
 
+/// As when another node, which had followed further, wrote the floor before.
+#[test]
+fn a_floor_is_raised_and_never_lowered() {
+    let redis = Redis::start(PASSWORD);
+    let world = start(&redis);
+    let tokens = world.sign_in(&world.web, "openid offline_access orders:read");
+    let claims = jwt::claims(tokens.access());
+    let floor = format!("keywright:revoked:default:user:{}", claims["sub"].as_str().expect("sub"));
+    let (newer, life_ms) = ((wait::now_s() + 100).to_string(), 7_200_000);
+    redis.command(&["SET", &floor, &newer, "PX", &life_ms.to_string()]);
+    // What is revoked later is written later: its key says that the floor was written too.
+    let disable = || {
+        world.server.cli(&["user", "disable", "alice"]).expect_status(0);
+        appears(&redis, &revoke(&world), BOUND);
+    };
+    disable();
+    assert_eq!(redis.get(&floor), Some(newer), "it stays");
+    assert!(redis.life_ms(&floor) > life_ms / 2, "as long as it was to: the later end counts");
+    world.server.cli(&["user", "enable", "alice"]).expect_status(0);
+    redis.command(&["SET", &floor, "1000", "PX", "20000"]);
+    disable();
+    let raised: i64 = redis.get(&floor).expect("it is there").parse().expect("a second");
+    assert!((wait::now_s() - raised).abs() < 30, "{raised}");
+    assert!(redis.life_ms(&floor) > 20_000, "{}", redis.life_ms(&floor));
+}
+
 #[test]
 fn what_redis_loses_is_written_again() {
     let redis = Redis::start(PASSWORD);

@@ -17,7 +17,8 @@
 //! The sink keeps nothing: it reads on in the log in memory from where it was. An epoch that is
 //! gone or a new one means that Redis has lost its contents: then everything is written again, and
 //! an epoch appears only if nothing was lost meanwhile. Several nodes may write into one Redis:
-//! they write the same, and one after the other take over the epoch of the first.
+//! they write the same, and one after the other take over the epoch of the first. A floor is only
+//! ever raised: one of them may be behind.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -52,6 +53,16 @@ const LOOKED_AT_EVERY: Duration = Duration::from_millis(500);
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 /// How long Redis may take for anything.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Writes a floor, KEYS[1], with its value and its end, ARGV. A node that is behind must neither
+/// lower a floor that another has raised nor let it end earlier: then tokens would live again.
+const RAISE_FLOOR: &str = "
+    local held, left = redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])
+    local value = ARGV[1]
+    if (tonumber(held) or 0) > tonumber(value) then value = held end
+    redis.call('SET', KEYS[1], value, 'PXAT', ARGV[2])
+    if left > 0 and left > redis.call('PTTL', KEYS[1]) then
+        redis.call('SET', KEYS[1], value, 'PX', left)
+    end";
 /// Keys in one pipeline.
 const BATCH: usize = 1000;
 
@@ -233,7 +244,11 @@ fn add_key(keys: &mut Pipeline, tenant: &TenantId, logged: &Logged) {
     let value_s =
         logged.entry.floor.as_ref().map_or_else(|| named.at.as_unix_s(), |f| f.issued_until_s);
     let ends_ms = Timestamp::from_unix_s(logged.entry.ends_s).as_millis();
-    keys.cmd("SET").arg(key).arg(value_s).arg("PXAT").arg(ends_ms).ignore();
+    if kind.is_floor() {
+        keys.cmd("EVAL").arg(RAISE_FLOOR).arg(1).arg(key).arg(value_s).arg(ends_ms).ignore();
+    } else {
+        keys.cmd("SET").arg(key).arg(value_s).arg("PXAT").arg(ends_ms).ignore();
+    }
 }
 
 async fn stopped(stop: &mut watch::Receiver<bool>) {
