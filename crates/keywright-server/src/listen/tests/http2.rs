@@ -77,7 +77,7 @@ async fn head(sender: &mut Sender, path: &str) -> hyper::body::Incoming {
     answer.into_body()
 }
 
-/// RFC 9113 §5.2: without a window nothing of the answer may be sent, and the socket stays writable.
+/// RFC 9113 §5.2: without a window nothing of the answer may be sent; the socket stays writable.
 #[tokio::test]
 async fn an_answer_without_a_window_is_cut() {
     let limits = ConnectionLimits { unread: Duration::from_secs(1), ..LIMITS };
