@@ -69,7 +69,8 @@ pub(super) static SECTION: Section = Section {
             effect: Effect::Reload,
             what: "Requests that run at the same time; beyond half of it sign-ins get 503, then \
                    administration, then tokens, and key sets and metadata last of all. One \
-                   network (an IPv4 address, an IPv6 /64) gets 503 beyond a quarter of it.",
+                   network (an IPv4 address, an IPv6 /64) gets 503 beyond a quarter of it; \
+                   behind a proxy, name it in `server.trusted_proxies`.",
         },
         Setting {
             name: "request_timeout",
