@@ -15,7 +15,7 @@ const NETWORK_PART: usize = 4;
 /// What a request is to those who wait for it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Class {
-    /// The administration API and the console.
+    /// The administration API.
     Administration,
     /// Keys and metadata: without them every API refuses every token.
     Document,

@@ -27,6 +27,7 @@ pub mod copy;
 mod ending;
 pub mod epoch;
 pub mod grant;
+mod identifier;
 pub mod job;
 pub mod key;
 pub mod memory;

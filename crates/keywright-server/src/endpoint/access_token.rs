@@ -51,7 +51,7 @@ pub fn recognise(ctx: &Ctx, token: &str) -> Result<AccessClaims, AccessTokenErro
 }
 
 /// The claims of a token that is ours, and the key that signed it.
-fn read(ctx: &Ctx, token: &str) -> Result<(AccessClaims, Option<String>), AccessTokenError> {
+fn read(ctx: &Ctx, token: &str) -> Result<(AccessClaims, Option<Arc<str>>), AccessTokenError> {
     if let Some(sealed) = token.strip_prefix(OPAQUE_PREFIX) {
         return Ok((unseal(ctx, sealed)?, None));
     }
@@ -85,7 +85,7 @@ fn verify_signature(keys: &KeyRing, token: &str) -> Result<VerifiedToken, Access
         .verify(keys.verifying(), &SIGNING_ALGORITHMS)
         .map_err(|_| AccessTokenError::Signature)?;
     let claims = AccessClaims::parse(&verified.payload)?;
-    Ok(VerifiedToken { claims, kid: verified.header.kid })
+    Ok(VerifiedToken { claims, kid: verified.header.kid.map(Into::into) })
 }
 
 /// What can change from one moment to the next; never cached.

@@ -17,7 +17,7 @@ pub struct VerifiedToken {
     /// What it says.
     pub claims: AccessClaims,
     /// Who signed it.
-    pub kid: Option<String>,
+    pub kid: Option<Arc<str>>,
 }
 
 /// Tokens whose signatures were verified under one ring of keys.

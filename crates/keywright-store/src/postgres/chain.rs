@@ -94,7 +94,6 @@ async fn lengthen_one(db: &Connection, tenant: &TenantId, held: Held) -> Result<
             &[&tenant.as_str(), &EVENTS_MAX],
         )
         .await?;
-    let waiting = waiting;
     if waiting.is_empty() {
         db.batch("ROLLBACK").await?;
         return Ok(false);

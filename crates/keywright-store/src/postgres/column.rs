@@ -1,7 +1,6 @@
 //! How values are written in columns and read from rows.
 
 use keywright_jose::{base64url_decode, base64url_encode};
-use keywright_protocol::id::{FamilyId, GrantId, RequestId, SessionId, Subject};
 use keywright_protocol::time::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -9,43 +8,11 @@ use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 
 use crate::StoreFault;
+use crate::identifier::Identifier;
 
 /// A value as JSON.
 pub(super) fn json<T: Serialize>(value: &T) -> Result<String, StoreFault> {
     serde_json::to_string(value).map_err(|e| StoreFault::Corrupt(e.to_string()))
-}
-
-/// An identifier that is mostly a known prefix and 128 random bits.
-pub(super) trait Identifier {
-    const PREFIX: &'static str;
-
-    fn text(&self) -> &str;
-
-    fn read(text: String) -> Self;
-}
-
-macro_rules! identifiers {
-    ($($name:ident: $prefix:literal,)*) => {
-        $(impl Identifier for $name {
-            const PREFIX: &'static str = $prefix;
-
-            fn text(&self) -> &str {
-                self.as_str()
-            }
-
-            fn read(text: String) -> Self {
-                Self::from_trusted(text)
-            }
-        })*
-    };
-}
-
-identifiers! {
-    FamilyId: "family_",
-    GrantId: "grant_",
-    RequestId: "req_",
-    SessionId: "session_",
-    Subject: "user_",
 }
 
 /// The length of an identifier that is all random; no other has it.
@@ -143,6 +110,8 @@ impl Columns for Row {
 
 #[cfg(test)]
 mod tests {
+    use keywright_protocol::id::GrantId;
+
     use super::*;
 
     #[test]

@@ -183,7 +183,7 @@ impl Answers {
     }
 }
 
-/// Rotations that do not count, of both steps.
+/// Rotations that do not count, of whatever step.
 struct Refused<'a>(Rotations<'a>);
 
 impl<'a> Refused<'a> {

@@ -1,11 +1,12 @@
 //! How values are written in columns, and how statements are run.
 
 use keywright_jose::{base64url_decode, base64url_encode};
-use keywright_protocol::id::{FamilyId, GrantId, RequestId, SessionId, Subject};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension as _, Params, Row};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use crate::identifier::Identifier;
 
 /// Statements that stay prepared.
 pub(super) trait Statements {
@@ -71,39 +72,6 @@ impl<T: DeserializeOwned> FromSql for Json<T> {
     }
 }
 
-/// An identifier that is mostly a known prefix and 128 random bits.
-pub(super) trait Identifier {
-    const PREFIX: &'static str;
-
-    fn text(&self) -> &str;
-
-    fn read(text: String) -> Self;
-}
-
-macro_rules! identifiers {
-    ($($name:ident: $prefix:literal,)*) => {
-        $(impl Identifier for $name {
-            const PREFIX: &'static str = $prefix;
-
-            fn text(&self) -> &str {
-                self.as_str()
-            }
-
-            fn read(text: String) -> Self {
-                Self::from_trusted(text)
-            }
-        })*
-    };
-}
-
-identifiers! {
-    FamilyId: "family_",
-    GrantId: "grant_",
-    RequestId: "req_",
-    SessionId: "session_",
-    Subject: "user_",
-}
-
 /// An identifier as it is stored: 16 bytes where that says it all, its text otherwise.
 pub(super) struct Packed<T>(pub(super) T);
 
@@ -146,6 +114,8 @@ pub(super) fn pack<'a>(prefix: &str, text: &'a str) -> ToSqlOutput<'a> {
 
 #[cfg(test)]
 mod tests {
+    use keywright_protocol::id::GrantId;
+
     use super::*;
 
     fn round_trip(id: &GrantId) -> (String, GrantId) {
