@@ -13,6 +13,11 @@ pub fn base64url_encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
+/// Encodes without padding, behind what the text says already.
+pub fn base64url_encode_onto(text: &mut String, bytes: &[u8]) {
+    URL_SAFE_NO_PAD.encode_string(bytes, text);
+}
+
 /// Decodes text, refusing padding, whitespace, the other alphabet and stray trailing bits.
 ///
 /// Each byte string has exactly one spelling, so a token cannot be altered without its bytes

@@ -1,5 +1,7 @@
 //! Audit events, and what must be used only once: both are rows of the transaction they concern.
 
+use std::sync::Arc;
+
 use keywright_jose::sha256;
 use serde::{Deserialize, Serialize};
 
@@ -139,10 +141,10 @@ pub struct AuditEvent {
     pub jti: Option<Jti>,
     /// The address that asked.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ip: Option<String>,
+    pub ip: Option<Arc<str>>,
     /// The program that asked.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub user_agent: Option<String>,
+    pub user_agent: Option<Arc<str>>,
     /// The request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<RequestId>,
@@ -159,9 +161,9 @@ pub struct Origin {
     /// The request.
     pub request_id: Option<RequestId>,
     /// The address.
-    pub ip: Option<String>,
+    pub ip: Option<Arc<str>>,
     /// The program.
-    pub user_agent: Option<String>,
+    pub user_agent: Option<Arc<str>>,
 }
 
 impl Origin {

@@ -3,9 +3,9 @@
 //! Each names the same text however often it is handed on: a clone costs no allocation.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use keywright_jose::base64url_encode;
+use keywright_jose::base64url_encode_onto;
 use serde::{Deserialize, Serialize};
 
 use crate::limits::CLIENT_ID_BYTES_MAX;
@@ -129,7 +129,8 @@ impl TenantId {
 
     /// The default tenant.
     pub fn default_tenant() -> Self {
-        Self(Self::DEFAULT.into())
+        static DEFAULT: LazyLock<TenantId> = LazyLock::new(|| TenantId(TenantId::DEFAULT.into()));
+        DEFAULT.clone()
     }
 
     /// Whether this is the tenant whose issuer is the configured one.
@@ -149,8 +150,10 @@ impl TenantId {
 }
 
 fn prefixed(prefix: &str, bytes: &[u8]) -> Arc<str> {
-    let text = base64url_encode(bytes);
-    if prefix.is_empty() { text.into() } else { [prefix, &text].concat().into() }
+    let mut text = String::with_capacity(prefix.len() + bytes.len() * 2);
+    text.push_str(prefix);
+    base64url_encode_onto(&mut text, bytes);
+    text.into()
 }
 
 #[cfg(test)]
@@ -178,6 +181,6 @@ mod tests {
     #[test]
     fn a_family_id_does_not_reveal_its_handle() {
         let id = FamilyId::of_handle(&[7; 16]);
-        assert!(!id.as_str().contains(&base64url_encode(&[7; 16])));
+        assert!(!id.as_str().contains(&keywright_jose::base64url_encode(&[7; 16])));
     }
 }

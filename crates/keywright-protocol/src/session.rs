@@ -1,5 +1,7 @@
 //! A browser's sign-in.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::id::{SessionId, Subject};
@@ -38,7 +40,7 @@ pub struct Session {
     /// When the session ends by itself.
     pub expires_at: Timestamp,
     /// The address that signed in.
-    pub ip: Option<String>,
+    pub ip: Option<Arc<str>>,
     /// The browser that signed in.
-    pub user_agent: Option<String>,
+    pub user_agent: Option<Arc<str>>,
 }

@@ -1,14 +1,18 @@
-//! What a million revocations take in memory: on a node, and on a validator.
+//! What a million revocations take in memory, on a node and on a validator; and how long a node
+//! then looks for a token that is not among them.
 //!
 //! `cargo run --release -p keywright-server --example revocation_memory -- [REVOCATIONS]`
 //!
-//! Each figure is the growth of this process's resident memory while one thing is filled.
+//! Each size is the growth of this process's resident memory while one thing is filled.
 
 use std::io::{Write as _, stdout};
+use std::time::Instant;
 
 use keywright_protocol::id::{Jti, TenantId};
 use keywright_protocol::revocation::view::RevocationView;
-use keywright_protocol::revocation::{RevocationEntry, RevocationSet, RevocationTarget};
+use keywright_protocol::revocation::{
+    RevocationEntry, RevocationSet, RevocationTarget, TokenFacts,
+};
 use keywright_protocol::time::Timestamp;
 use keywright_protocol::wire::revocations::{ENTRIES_MAX, FeedEntry, FeedMessage};
 use keywright_server::feed::{Feeds, Identifiers, SlotLimits};
@@ -31,6 +35,7 @@ fn main() -> Result<(), Failure> {
     let mut set = RevocationSet::default();
     (1..=count).for_each(|seq| set.insert(&entry(seq)));
     told("what a node asks for its own answers")?;
+    writeln!(stdout(), "asked for a token that lives: {:.0} ns", check_ns(&set)?)?;
     let limits = SlotLimits { all: 1, network: 1 };
     let feeds = Feeds::new(Identifiers::Dropped, limits);
     (1..=count).for_each(|seq| feeds.append(&entry(seq), None));
@@ -49,6 +54,37 @@ fn main() -> Result<(), Failure> {
     let held = (set.len(), feeds.tenants().len(), named.tenants().len(), view.len());
     writeln!(stdout(), "held to the end: {held:?}")?;
     Ok(())
+}
+
+/// How long one question takes, of tokens that a user holds, each of another family.
+fn check_ns(set: &RevocationSet) -> Result<f64, Failure> {
+    const ASKED: u32 = 1_000_000;
+    let tokens: Vec<[String; 2]> = (0..ASKED)
+        .map(|i| {
+            // Spread over all of the table, as random identifiers are.
+            let spread = u64::from(i).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            [format!("t{spread:021}"), format!("f{spread:021}")]
+        })
+        .collect();
+    let tenant = TenantId::default_tenant();
+    let begun = Instant::now();
+    let dead = tokens.iter().filter(|[jti, family]| {
+        let facts = TokenFacts {
+            jti,
+            client: "shop",
+            sub: "user_1",
+            grant: Some("grant"),
+            family: Some(family),
+            session: None,
+            kid: Some("key"),
+            iat_s: NOW.as_unix_s(),
+        };
+        set.revokes(&tenant, &facts)
+    });
+    if dead.count() > 0 {
+        return Err("a token that nobody revoked is dead".into());
+    }
+    Ok(begun.elapsed().as_secs_f64() * 1e9 / f64::from(ASKED))
 }
 
 fn entry(seq: u64) -> RevocationEntry {

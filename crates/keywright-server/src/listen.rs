@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 use tokio::time;
 
 use crate::config::LimitsConfig;
+use crate::environment::Work;
 
 mod activity;
 mod connection;
@@ -49,8 +50,20 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// The address at the other end of the connection, in every request's extensions. Behind a proxy
 /// it is the proxy's.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct PeerAddress(pub IpAddr);
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PeerAddress {
+    /// The address; never one of IPv4 in the form of IPv6.
+    pub ip: IpAddr,
+    /// The same as text: each event of each request says it.
+    pub text: Arc<str>,
+}
+
+impl From<IpAddr> for PeerAddress {
+    fn from(ip: IpAddr) -> Self {
+        let ip = ip.to_canonical();
+        Self { ip, text: ip.to_string().into() }
+    }
+}
 
 /// The bounds of connections.
 #[derive(Clone, Copy, Debug)]
@@ -139,10 +152,12 @@ pub async fn serve<S>(
         match accepted {
             Ok((stream, peer)) => {
                 failing = false;
-                let peer = PeerAddress(peer.ip().to_canonical());
+                let peer = PeerAddress::from(peer.ip());
                 let tls = tls.as_ref().and_then(|tls| tls.load_full());
                 let connection = Connection { peer, limits, stop: stop.clone(), slot };
-                connections.spawn(connection.run(stream, tls, service.clone()));
+                // In a box: a runtime has a copy of a task's code for each of its kinds.
+                let work: Work = Box::pin(connection.run(stream, tls, service.clone()));
+                connections.spawn(work);
             }
             Err(error) => pause(&error, &mut failing).await,
         }

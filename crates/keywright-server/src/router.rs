@@ -24,6 +24,7 @@ use keywright_protocol::wire::{ErrorCode, WireError};
 use tower::{Service, ServiceExt};
 
 use crate::app::App;
+use crate::config::ServerConfig;
 use crate::endpoint;
 use crate::endpoint::cors::CrossOrigin;
 use crate::environment::{random, within};
@@ -125,10 +126,9 @@ impl Dispatch {
             Some(ctx) => {
                 let cross_origin = CrossOrigin::of(&ctx.tenant, &request);
                 let preflight = cross_origin.as_ref().and_then(CrossOrigin::preflight);
-                request.extensions_mut().insert(ctx);
                 let mut response = match preflight {
                     Some(response) => response,
-                    None => self.run(request.map(Body::new)).await,
+                    None => self.run(ctx, request.map(Body::new)).await,
                 };
                 if let Some(cross_origin) = cross_origin {
                     cross_origin.mark(response.headers_mut());
@@ -141,12 +141,18 @@ impl Dispatch {
         finish(response, &request_id, &self.app)
     }
 
-    async fn run(&self, request: Request<Body>) -> Response {
+    async fn run(&self, ctx: Ctx, mut request: Request<Body>) -> Response {
         let limit = self.app.config.load().limits.request_timeout;
-        let answer = self.router.clone().oneshot(request);
+        let answer = async {
+            if let Some(endpoint) = endpoint::straight(request.method(), request.uri().path()) {
+                return endpoint(ctx, request).await;
+            }
+            request.extensions_mut().insert(ctx);
+            let Ok(response) = self.router.clone().oneshot(request).await;
+            response
+        };
         match within(&*self.app.environment, limit, answer).await {
-            Some(Ok(response)) => response,
-            Some(Err(never)) => match never {},
+            Some(response) => response,
             None => {
                 let why = "the answer took too long; try again";
                 self.refuse(ErrorCode::TemporarilyUnavailable, why)
@@ -166,12 +172,13 @@ impl Dispatch {
         if path != request.uri().path() {
             *request.uri_mut() = with_path(request.uri(), &path)?;
         }
-        let peer = request.extensions().get::<PeerAddress>().map(|peer| peer.0)?;
-        let address = self.client_address(peer, request.headers());
+        let peer = request.extensions().get::<PeerAddress>()?;
+        let address = client_address(&config.server, peer.ip, request.headers());
+        let ip = if address == peer.ip { peer.text.clone() } else { address.to_string().into() };
         let origin = Origin {
             tenant: tenant.id(),
             request_id: Some(request_id.clone()),
-            ip: Some(address.to_string()),
+            ip: Some(ip),
             user_agent: user_agent(request.headers()),
         };
         let now = self.app.now();
@@ -179,14 +186,13 @@ impl Dispatch {
         let request_id = request_id.clone();
         Some(Ctx(Arc::new(RequestContext { app, tenant, origin, now, address, request_id })))
     }
+}
 
-    /// The rightmost address that no trusted proxy wrote; the list is empty by default, and then
-    /// the header means nothing.
-    fn client_address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        let forwarded = headers.get_all("x-forwarded-for").iter();
-        let lines = forwarded.map(|line| line.to_str().unwrap_or_default());
-        self.app.config.load().server.client_address(peer, lines)
-    }
+/// The rightmost address that no trusted proxy wrote; the list is empty by default, and then the
+/// header means nothing.
+fn client_address(server: &ServerConfig, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    let forwarded = headers.get_all("x-forwarded-for").iter();
+    server.client_address(peer, forwarded.map(|line| line.to_str().unwrap_or_default()))
 }
 
 impl<B> Service<Request<B>> for Dispatch
@@ -250,10 +256,11 @@ fn finish(mut response: Response, request_id: &RequestId, app: &App) -> Response
 }
 
 /// Enough of the program's name to recognise it; it goes into the audit log.
-fn user_agent(headers: &HeaderMap) -> Option<String> {
-    const CHARS_MAX: usize = 200;
+fn user_agent(headers: &HeaderMap) -> Option<Arc<str>> {
+    const BYTES_MAX: usize = 200;
+    // Visible ASCII alone: any byte is where a character ends.
     let text = headers.get(header::USER_AGENT)?.to_str().ok()?;
-    Some(text.chars().take(CHARS_MAX).collect())
+    Some(text.get(..BYTES_MAX).unwrap_or(text).into())
 }
 
 /// The path of an issuer: empty for most.

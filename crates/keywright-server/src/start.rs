@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -184,8 +185,18 @@ pub struct Running {
     jobs: JoinSet<()>,
 }
 
+/// A server that starts.
+pub type Starting = Pin<Box<dyn Future<Output = Result<Running, StartError>> + Send>>;
+
 /// Binds both listeners and starts the jobs.
-pub async fn start(app: Arc<App>) -> Result<Running, StartError> {
+///
+/// In a box, so that all that answers requests is compiled with this crate, for speed, and not with
+/// the command that awaits it, for size.
+pub fn start(app: Arc<App>) -> Starting {
+    Box::pin(bind_and_start(app))
+}
+
+async fn bind_and_start(app: Arc<App>) -> Result<Running, StartError> {
     let config = app.config.load_full();
     let listen_error = |error: listen::ListenError| StartError::Listen(error.to_string());
     let listener = listen::bind(config.server.listen).await.map_err(listen_error)?;

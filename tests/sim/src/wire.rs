@@ -77,7 +77,7 @@ pub(crate) fn request(ask: &Ask, ledger: &Ledger, extras: &Extras) -> Option<Req
         Ask::RevokeToken { token, by } => form("/revoke", *by, &[("token", &text(token)?)]),
         Ask::RotateKey => administer("/api/v1/keys/rotate", extras, &json!({ "alg": "EdDSA" })),
     }?;
-    request.extensions_mut().insert(PeerAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+    request.extensions_mut().insert(PeerAddress::from(IpAddr::V4(Ipv4Addr::LOCALHOST)));
     Some(request)
 }
 

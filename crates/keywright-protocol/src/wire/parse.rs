@@ -122,7 +122,7 @@ fn known_name(name: &str) -> &'static str {
 
 fn decode(raw: &str, bytes_max: usize) -> Result<String, RequestError> {
     // Most values are written as they are.
-    if !raw.bytes().any(|b| b == b'+' || b == b'%') {
+    if !holds(raw, |b| b == b'+' || b == b'%') {
         return accept(Cow::Borrowed(raw), bytes_max);
     }
     let spaced = raw.replace('+', " ");
@@ -139,7 +139,7 @@ fn accept(decoded: Cow<'_, str>, bytes_max: usize) -> Result<String, RequestErro
     }
     // Beyond ASCII, U+0080 to U+009F are control characters too.
     let controls = if decoded.is_ascii() {
-        decoded.bytes().any(|b| b.is_ascii_control())
+        holds(&decoded, |b| b.is_ascii_control())
     } else {
         decoded.chars().any(char::is_control)
     };
@@ -147,6 +147,11 @@ fn accept(decoded: Cow<'_, str>, bytes_max: usize) -> Result<String, RequestErro
         return Err(RequestError::Malformed("a parameter"));
     }
     Ok(decoded.into_owned())
+}
+
+/// Whether any byte is of a kind. Looks at all of them, which the compiler can do many at a time.
+fn holds(text: &str, kind: impl Fn(u8) -> bool) -> bool {
+    text.bytes().fold(false, |found, byte| found | kind(byte))
 }
 
 fn is_well_encoded(text: &str) -> bool {

@@ -18,10 +18,10 @@ use crate::router::Ctx;
 const CLOCK_STEP_MAX: Duration = Duration::from_hours(1);
 
 /// Verifies an access token of this tenant, whoever it is for.
-pub fn verify(ctx: &Ctx, token: &str) -> Result<AccessClaims, AccessTokenError> {
-    let verdict = read(ctx, token).and_then(|(claims, kid)| {
-        check(ctx, &claims, kid.as_deref())?;
-        Ok(claims)
+pub fn verify(ctx: &Ctx, token: &str) -> Result<Arc<VerifiedToken>, AccessTokenError> {
+    let verdict = read(ctx, token).and_then(|token| {
+        check(ctx, &token)?;
+        Ok(token)
     });
     ctx.app.metrics.validated(match &verdict {
         Ok(_) => "ok",
@@ -37,29 +37,29 @@ pub fn verify(ctx: &Ctx, token: &str) -> Result<AccessClaims, AccessTokenError> 
 /// Which of two clocks is wrong cannot be known here: a token that is over by this one may live by
 /// another. One that was revoked already, or that is over by more than any clock is wrong, is left
 /// as it is.
-pub fn recognise(ctx: &Ctx, token: &str) -> Result<AccessClaims, AccessTokenError> {
-    let (claims, kid) = read(ctx, token)?;
-    let over = Timestamp::from_unix_s(claims.exp).plus(CLOCK_STEP_MAX) <= ctx.now;
-    match claims.check(ctx.issuer(), ctx.now) {
+pub fn recognise(ctx: &Ctx, token: &str) -> Result<Arc<VerifiedToken>, AccessTokenError> {
+    let token = read(ctx, token)?;
+    let over = Timestamp::from_unix_s(token.claims.exp).plus(CLOCK_STEP_MAX) <= ctx.now;
+    match token.claims.check(ctx.issuer(), ctx.now) {
         Err(AccessTokenError::Expired) if over => Err(AccessTokenError::Expired),
         Ok(()) | Err(AccessTokenError::Expired | AccessTokenError::NotYetValid) => {
-            check_revoked(ctx, &claims, kid.as_deref())?;
-            Ok(claims)
+            check_revoked(ctx, &token)?;
+            Ok(token)
         }
         Err(error) => Err(error),
     }
 }
 
 /// The claims of a token that is ours, and the key that signed it.
-fn read(ctx: &Ctx, token: &str) -> Result<(AccessClaims, Option<Arc<str>>), AccessTokenError> {
-    if let Some(sealed) = token.strip_prefix(OPAQUE_PREFIX) {
-        return Ok((unseal(ctx, sealed)?, None));
-    }
-    let verified = verify_signed(ctx, token)?;
-    Ok((verified.claims.clone(), verified.kid.clone()))
+fn read(ctx: &Ctx, token: &str) -> Result<Arc<VerifiedToken>, AccessTokenError> {
+    let keys = ctx.tenant.keys.load();
+    keys.verified.find_or(token, || match token.strip_prefix(OPAQUE_PREFIX) {
+        Some(sealed) => unseal(ctx, sealed),
+        None => verify_signature(&keys, token),
+    })
 }
 
-fn unseal(ctx: &Ctx, sealed: &str) -> Result<AccessClaims, AccessTokenError> {
+fn unseal(ctx: &Ctx, sealed: &str) -> Result<VerifiedToken, AccessTokenError> {
     let bytes = base64url_decode(sealed).map_err(|_| AccessTokenError::Malformed)?;
     let payload = ctx
         .tenant
@@ -67,12 +67,7 @@ fn unseal(ctx: &Ctx, sealed: &str) -> Result<AccessClaims, AccessTokenError> {
         .opaque
         .open(ctx.issuer().as_bytes(), &bytes)
         .map_err(|_| AccessTokenError::Signature)?;
-    AccessClaims::parse(&payload)
-}
-
-fn verify_signed(ctx: &Ctx, token: &str) -> Result<Arc<VerifiedToken>, AccessTokenError> {
-    let keys = ctx.tenant.keys.load();
-    keys.verified.find_or(token, || verify_signature(&keys, token))
+    Ok(VerifiedToken::new(AccessClaims::parse(&payload)?, None))
 }
 
 fn verify_signature(keys: &KeyRing, token: &str) -> Result<VerifiedToken, AccessTokenError> {
@@ -85,27 +80,23 @@ fn verify_signature(keys: &KeyRing, token: &str) -> Result<VerifiedToken, Access
         .verify(keys.verifying(), &SIGNING_ALGORITHMS)
         .map_err(|_| AccessTokenError::Signature)?;
     let claims = AccessClaims::parse(&verified.payload)?;
-    Ok(VerifiedToken { claims, kid: verified.header.kid.map(Into::into) })
+    Ok(VerifiedToken::new(claims, verified.header.kid.map(Into::into)))
 }
 
 /// What can change from one moment to the next; never cached.
-fn check(ctx: &Ctx, claims: &AccessClaims, kid: Option<&str>) -> Result<(), AccessTokenError> {
-    claims.check(ctx.issuer(), ctx.now)?;
+fn check(ctx: &Ctx, token: &VerifiedToken) -> Result<(), AccessTokenError> {
+    token.claims.check(ctx.issuer(), ctx.now)?;
     // A lifetime that was shortened counts at once: no token lives longer than a revocation of it
     // would be remembered. Counted from `iat`, so that what has expired stays so.
-    let issued_at = Timestamp::from_unix_s(claims.iat);
+    let issued_at = Timestamp::from_unix_s(token.claims.iat);
     if ctx.app.accepted_until(&ctx.tenant, issued_at) <= ctx.now {
         return Err(AccessTokenError::Expired);
     }
-    check_revoked(ctx, claims, kid)
+    check_revoked(ctx, token)
 }
 
-fn check_revoked(
-    ctx: &Ctx,
-    claims: &AccessClaims,
-    kid: Option<&str>,
-) -> Result<(), AccessTokenError> {
-    let facts = claims.facts(kid);
+fn check_revoked(ctx: &Ctx, token: &VerifiedToken) -> Result<(), AccessTokenError> {
+    let facts = token.claims.facts(token.kid.as_deref());
     if ctx.app.with_revocations(|set| set.revokes(&ctx.origin.tenant, &facts)) {
         return Err(AccessTokenError::Revoked);
     }

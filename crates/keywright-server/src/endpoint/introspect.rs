@@ -4,7 +4,6 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use http::{Request, StatusCode};
-use keywright_protocol::claims::AccessClaims;
 use keywright_protocol::claims::introspection::{Introspection, may_introspect};
 use keywright_protocol::client::{AuthenticatedClient, ClientAuthError};
 use keywright_protocol::grant::refresh_token::FamilyOrigin;
@@ -18,6 +17,7 @@ use crate::endpoint::form::read_form;
 use crate::endpoint::refuse;
 use crate::endpoint::response::{json_bytes, no_store};
 use crate::error::{Refused, ServerFault};
+use crate::keys::verified::VerifiedToken;
 use crate::router::Ctx;
 
 /// Answers `POST /introspect`.
@@ -44,21 +44,20 @@ async fn answer(ctx: &Ctx, request: Request<Body>) -> Result<(bool, Bytes), Refu
     if let Some(refresh) = RefreshToken::parse(token) {
         return Box::pin(introspect_refresh(ctx, &client, &refresh)).await;
     }
-    let claims = verify(ctx, token).ok().filter(|claims| may_introspect(client.client(), claims));
-    match claims {
-        Some(claims) => active(ctx, &claims).await,
-        None => inactive(),
+    match verify(ctx, token) {
+        Ok(token) if may_introspect(client.client(), &token.claims) => {
+            active(ctx, &token).await
+        }
+        Ok(_) | Err(_) => inactive(),
     }
 }
 
-async fn active(ctx: &Ctx, claims: &AccessClaims) -> Result<(bool, Bytes), Refused> {
-    let username = match claims.user() {
+async fn active(ctx: &Ctx, token: &VerifiedToken) -> Result<(bool, Bytes), Refused> {
+    let username = match token.claims.user() {
         Some(sub) => ctx.app.username(&ctx.origin.tenant, &sub).await?,
         None => None,
     };
-    let document = Introspection::active(claims, username.as_deref());
-    let body = json::to_vec(&document).map_err(ServerFault::from)?;
-    Ok((true, Bytes::from(body)))
+    Ok((true, token.introspection(username.as_deref()).map_err(ServerFault::from)?))
 }
 
 fn inactive() -> Result<(bool, Bytes), Refused> {

@@ -12,11 +12,14 @@ pub mod revoke;
 pub mod token;
 pub mod userinfo;
 
+use std::pin::Pin;
+
 use axum::Router;
+use axum::body::Body;
 use axum::handler::Handler;
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
-use http::{HeaderValue, Method, header};
+use http::{HeaderValue, Method, Request, header};
 use keywright_protocol::wire::{ErrorCode, WireError};
 
 use crate::error::{Refused, refusal_response};
@@ -37,6 +40,22 @@ pub fn routes() -> Router {
         .merge(interaction::routes())
         .merge(crate::admin::routes())
         .fallback(documents::not_found)
+}
+
+/// What answers.
+type Endpoint = fn(Ctx, Request<Body>) -> Pin<Box<dyn Future<Output = Response> + Send>>;
+
+/// The endpoints that programs ask for every token, without the way through [`routes`], which
+/// answers all else and these for any other method.
+pub fn straight(method: &Method, path: &str) -> Option<Endpoint> {
+    match (method, path) {
+        (&Method::POST, "/token") => Some(|ctx, request| Box::pin(token::token(ctx, request))),
+        (&Method::POST, "/introspect") => {
+            Some(|ctx, request| Box::pin(introspect::introspect(ctx, request)))
+        }
+        (&Method::GET, "/jwks") => Some(|ctx, _| Box::pin(documents::jwks(ctx))),
+        _ => None,
+    }
 }
 
 /// A name for metrics: never more than there are endpoints.

@@ -61,10 +61,11 @@ async fn find_target(
         let expires_at = ctx.app.tokens_expire_at(&ctx.tenant, ctx.now);
         (family.origin.client, RevocationTarget::Family(family.id), expires_at)
     } else {
-        let Ok(claims) = recognise(ctx, token) else { return Ok(None) };
+        let Ok(token) = recognise(ctx, token) else { return Ok(None) };
+        let claims = &token.claims;
         let target = RevocationTarget::Token(claims.jti.clone());
         let expires_at = Timestamp::from_unix_s(claims.exp.saturating_add(60));
-        (claims.client_id, target, expires_at)
+        (claims.client_id.clone(), target, expires_at)
     };
     // RFC 7009 §2.1: another client's token is refused, and lives on.
     if owner != client.client().id {

@@ -1,26 +1,51 @@
-//! Signatures that were verified before: a cache of one fact that never changes, that this very
-//! text was signed by a key of this ring. Lifetime, issuer and revocation are judged anew each
-//! time, and the cache goes with the ring: a key that leaves takes its signatures along.
+//! Tokens that were read before: a cache of one fact that never changes, that this very text was
+//! signed by a key of this ring, or sealed by the tenant. Lifetime, issuer and revocation are judged
+//! anew each time, and the cache goes with the ring: a key that leaves takes its signatures along.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
+use arc_swap::ArcSwapOption;
+use bytes::Bytes;
 use keywright_jose::sha256;
 use keywright_protocol::claims::AccessClaims;
+use keywright_protocol::claims::introspection::Introspection;
+use keywright_protocol::wire::json;
 
-/// How many tokens are remembered: some ten megabytes.
+/// How many tokens are remembered: some thirty megabytes.
 const TOKENS_MAX: usize = 16 * 1024;
 
-/// The claims of a token whose signature has been verified, and the key that made it.
+/// The claims of a token that is the tenant's own, and the key that made it.
 #[derive(Debug)]
 pub struct VerifiedToken {
     /// What it says.
     pub claims: AccessClaims,
-    /// Who signed it.
+    /// Who signed it; nobody where it was sealed.
     pub kid: Option<Arc<str>>,
+    /// What introspection said of it last, and by which user name.
+    said: ArcSwapOption<(Option<String>, Bytes)>,
 }
 
-/// Tokens whose signatures were verified under one ring of keys.
+impl VerifiedToken {
+    /// A token that was read.
+    pub fn new(claims: AccessClaims, kid: Option<Arc<str>>) -> Self {
+        Self { claims, kid, said: ArcSwapOption::empty() }
+    }
+
+    /// What introspection says of it while it is active, RFC 7662 §2.2.
+    pub fn introspection(&self, username: Option<&str>) -> Result<Bytes, serde_json::Error> {
+        let said = self.said.load();
+        if let Some(said) = said.as_deref().filter(|said| said.0.as_deref() == username) {
+            return Ok(said.1.clone());
+        }
+        let document = json::to_vec(&Introspection::active(&self.claims, username))?;
+        let document = Bytes::from(document);
+        self.said.store(Some(Arc::new((username.map(str::to_owned), document.clone()))));
+        Ok(document)
+    }
+}
+
+/// Tokens that were read under one ring of keys.
 #[derive(Debug, Default)]
 pub struct VerifiedTokens(Mutex<HashMap<[u8; 32], Arc<VerifiedToken>>>);
 

@@ -8,8 +8,9 @@ use std::time::Duration;
 use axum::body::Body;
 use http::{Request, Response};
 use hyper::body::Incoming;
+use hyper::rt::Executor;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -21,6 +22,7 @@ use tokio_rustls::TlsAcceptor;
 use super::activity::Activity;
 use super::stall::Watched;
 use super::{ConnectionLimits, PeerAddress, stopped};
+use crate::environment::Work;
 
 /// The head of a request, bytes: two full cookies' worth and a large assertion.
 const HEAD_BYTES_MAX: u32 = 64 * 1024;
@@ -86,7 +88,7 @@ impl Connection {
         let service = TowerToHyperService::new(service);
         let (peer, begun) = (self.peer, activity.clone());
         let answer = service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(peer);
+            request.extensions_mut().insert(peer.clone());
             let running = begun.begin();
             let answer = hyper::service::Service::call(&service, request);
             async move {
@@ -126,8 +128,20 @@ fn told<E: std::fmt::Display>(ended: Result<(), E>) {
     }
 }
 
-fn builder() -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
+/// Runs the streams of HTTP/2.
+#[derive(Clone, Copy, Debug)]
+struct Streams;
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
+    fn execute(&self, stream: F) {
+        // In a box: a runtime has a copy of a task's code for each of its kinds.
+        let work: Work = Box::pin(stream);
+        tokio::spawn(work);
+    }
+}
+
+fn builder() -> Builder<Streams> {
+    let mut builder = Builder::new(Streams);
     builder
         .http1()
         .timer(TokioTimer::new())

@@ -101,7 +101,7 @@ impl Server {
             }
         };
         let router = Router::new()
-            .route("/peer", get(async |Extension(peer): Extension<PeerAddress>| peer.0.to_string()))
+            .route("/peer", get(async |Extension(peer): Extension<PeerAddress>| peer.text.to_string()))
             .route("/echo", post(async |body: Bytes| body))
             .route("/large", get(async || vec![b'x'; LARGE]))
             .route("/trickle", get(trickle))
@@ -173,7 +173,7 @@ async fn requests_know_their_peer() {
     let Ok(listener) = bind("[::]:0".parse().expect("an address")).await else { return };
     let port = listener.local_addr().expect("bound").port();
     let router = Router::new()
-        .route("/peer", get(async |Extension(peer): Extension<PeerAddress>| peer.0.to_string()));
+        .route("/peer", get(async |Extension(peer): Extension<PeerAddress>| peer.text.to_string()));
     let (stop, stopped) = watch::channel(false);
     let ended = tokio::spawn(serve(listener, None, router, LIMITS, stopped));
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.expect("dual stack");

@@ -377,8 +377,8 @@ impl Shop {
         let origin = Origin {
             tenant: self.tenant.clone(),
             request_id: Some(RequestId::from_random(short(number))),
-            ip: Some("192.0.2.77".to_owned()),
-            user_agent: Some("okhttp/5.1.0".to_owned()),
+            ip: Some("192.0.2.77".into()),
+            user_agent: Some("okhttp/5.1.0".into()),
         };
         let actor = Actor::Client(self.client.clone());
         let mut event = origin.event(EventType::TokenIssued, actor, START);

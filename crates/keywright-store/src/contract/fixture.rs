@@ -168,7 +168,7 @@ impl World {
             sub: sub.clone(),
             authentication: Authentication::by_password(now),
             expires_at: now.plus(Duration::from_hours(12)),
-            ip: Some("192.0.2.1".to_owned()),
+            ip: Some("192.0.2.1".into()),
             user_agent: None,
         }
     }
@@ -375,7 +375,7 @@ pub(crate) fn event(tenant: &TenantId, now: Timestamp) -> Record {
     let origin = Origin {
         tenant: tenant.clone(),
         request_id: Some(RequestId::from_random(id_bytes(9))),
-        ip: Some("192.0.2.1".to_owned()),
+        ip: Some("192.0.2.1".into()),
         user_agent: None,
     };
     let event: AuditEvent = origin.event(EventType::TokenIssued, Actor::Server, now);

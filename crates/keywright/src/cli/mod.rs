@@ -27,6 +27,7 @@ mod user;
 
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -117,7 +118,9 @@ pub(crate) fn run() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return report(&Failure::from(error)),
     };
-    let ended = runtime.block_on(dispatch(cli));
+    // In a box: a runtime has a copy of its code for each of its kinds.
+    let command: Pin<Box<dyn Future<Output = _>>> = Box::pin(dispatch(cli));
+    let ended = runtime.block_on(command);
     // What still waits, such as a read of standard input, must not hold the program up.
     runtime.shutdown_background();
     ended.unwrap_or_else(|failure| report(&failure))

@@ -1,8 +1,10 @@
 //! Whether a token opens an operation.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, StatusCode};
 use keywright_protocol::audit::Actor;
-use keywright_protocol::claims::access_token::{AccessClaims, AccessTokenError};
+use keywright_protocol::claims::access_token::AccessTokenError;
 use keywright_protocol::scope::ADMIN_SCOPES;
 use keywright_protocol::wire::userinfo::bearer_token;
 
@@ -12,6 +14,7 @@ use crate::admin::operations::Operator;
 use crate::endpoint::access_token::verify;
 use crate::endpoint::form::authorization;
 use crate::error::Refused;
+use crate::keys::verified::VerifiedToken;
 use crate::router::Ctx;
 
 const READ: &str = ADMIN_SCOPES[0];
@@ -23,8 +26,8 @@ pub(super) fn authorize(
     ctx: &Ctx,
     headers: &HeaderMap,
 ) -> Result<Operator, Problem> {
-    let claims = match authenticate(ctx, headers) {
-        Ok(Some(claims)) => claims,
+    let token = match authenticate(ctx, headers) {
+        Ok(Some(token)) => token,
         // RFC 6750 §3.1: without a token there is no error code to give.
         Ok(None) => {
             let detail = "an access token with an administration scope is required";
@@ -33,6 +36,7 @@ pub(super) fn authorize(
         }
         Err(refused) => return Err(refuse(ctx, None, &refused)),
     };
+    let claims = &token.claims;
     let client = Some(claims.client_id.as_str());
     // CONTRACT §3: a client's own token. A person's says what they granted, not what they may do
     // here: nobody becomes an administrator by consenting to a scope.
@@ -45,16 +49,16 @@ pub(super) fn authorize(
         let detail = "only the default tenant's tokens administer tenants";
         return Err(Problem::new(StatusCode::FORBIDDEN, "access_denied", detail));
     }
-    let actor = Actor::Client(claims.client_id);
+    let actor = Actor::Client(claims.client_id.clone());
     Ok(Operator { actor, origin: ctx.origin.clone() })
 }
 
-fn authenticate(ctx: &Ctx, headers: &HeaderMap) -> Result<Option<AccessClaims>, Refused> {
+fn authenticate(ctx: &Ctx, headers: &HeaderMap) -> Result<Option<Arc<VerifiedToken>>, Refused> {
     let Some(token) = bearer_token(authorization(headers)?, None)? else { return Ok(None) };
-    let claims = verify(ctx, token)?;
+    let token = verify(ctx, token)?;
     // RFC 9068 §4: the API is the issuer's own; an API's token is not for it.
-    if claims.is_for(ctx.issuer()) {
-        Ok(Some(claims))
+    if token.claims.is_for(ctx.issuer()) {
+        Ok(Some(token))
     } else {
         Err(AccessTokenError::Audience.into())
     }

@@ -54,7 +54,7 @@ async fn send(world: &World, method: &str, path: &str, headers: &str, body: &str
     let (mut near, far) = tokio::io::duplex(1 << 20);
     let dispatch = Dispatch::new(Arc::clone(&world.app));
     let service = hyper::service::service_fn(move |mut request: http::Request<_>| {
-        request.extensions_mut().insert(PeerAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+        request.extensions_mut().insert(PeerAddress::from(IpAddr::V4(Ipv4Addr::LOCALHOST)));
         dispatch.clone().call(request)
     });
     let serving = hyper::server::conn::http1::Builder::new();
