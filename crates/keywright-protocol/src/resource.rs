@@ -65,7 +65,6 @@ pub enum TokenFormat {
 
 /// A scope of a resource, with the words that a person reads on the consent page.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
 pub struct ResourceScope {
     /// Its name on the wire.
     pub name: String,
@@ -74,9 +73,9 @@ pub struct ResourceScope {
     pub description: Option<String>,
 }
 
-/// An API that accepts this server's tokens.
+/// An API that accepts this server's tokens. Members that a later version adds are passed over: a
+/// store may be shared with it for a while.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
 pub struct ProtectedResource {
     /// What stands in `aud`.
     pub identifier: ResourceIndicator,
@@ -94,7 +93,15 @@ pub struct ProtectedResource {
     pub lifetime_s: Option<u64>,
 }
 
+impl ResourceScope {
+    /// What a document of one may say.
+    pub const MEMBERS: &[&str] = &["name", "description"];
+}
+
 impl ProtectedResource {
+    /// What a document of one may say.
+    pub const MEMBERS: &[&str] = &["identifier", "scopes", "token_format", "alg", "lifetime_s"];
+
     const fn default_format() -> TokenFormat {
         TokenFormat::Jwt
     }

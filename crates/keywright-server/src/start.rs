@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -122,6 +121,24 @@ pub async fn rehearse_migration(url: &StoreUrl) -> Result<Rehearsal, StartError>
     }
 }
 
+/// Takes a store's schema back to an earlier version, or says whether that could be done; answers
+/// the versions that were taken back and their names. Nobody may be using the store.
+pub async fn migrate_store_back(
+    url: &StoreUrl,
+    version: u32,
+    dry_run: bool,
+) -> Result<Vec<(u32, &'static str)>, StartError> {
+    match url.clone() {
+        StoreUrl::Memory => Err(no_memory()),
+        StoreUrl::Postgres(address) => {
+            Ok(postgres::migrate_back(*address, version, dry_run).await?)
+        }
+        StoreUrl::Sqlite(path) => {
+            blocking(move || sqlite::migrate_back(&path, version, dry_run)).await
+        }
+    }
+}
+
 fn no_memory() -> StartError {
     StartError::Config("a store in memory has nothing to look at".to_owned())
 }
@@ -185,18 +202,8 @@ pub struct Running {
     jobs: JoinSet<()>,
 }
 
-/// A server that starts.
-pub type Starting = Pin<Box<dyn Future<Output = Result<Running, StartError>> + Send>>;
-
 /// Binds both listeners and starts the jobs.
-///
-/// In a box, so that all that answers requests is compiled with this crate, for speed, and not with
-/// the command that awaits it, for size.
-pub fn start(app: Arc<App>) -> Starting {
-    Box::pin(bind_and_start(app))
-}
-
-async fn bind_and_start(app: Arc<App>) -> Result<Running, StartError> {
+pub async fn start(app: Arc<App>) -> Result<Running, StartError> {
     let config = app.config.load_full();
     let listen_error = |error: listen::ListenError| StartError::Listen(error.to_string());
     let listener = listen::bind(config.server.listen).await.map_err(listen_error)?;

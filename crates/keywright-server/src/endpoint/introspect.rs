@@ -45,9 +45,7 @@ async fn answer(ctx: &Ctx, request: Request<Body>) -> Result<(bool, Bytes), Refu
         return Box::pin(introspect_refresh(ctx, &client, &refresh)).await;
     }
     match verify(ctx, token) {
-        Ok(token) if may_introspect(client.client(), &token.claims) => {
-            active(ctx, &token).await
-        }
+        Ok(token) if may_introspect(client.client(), &token.claims) => active(ctx, &token).await,
         Ok(_) | Err(_) => inactive(),
     }
 }

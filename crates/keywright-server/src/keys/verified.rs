@@ -1,6 +1,7 @@
 //! Tokens that were read before: a cache of one fact that never changes, that this very text was
-//! signed by a key of this ring, or sealed by the tenant. Lifetime, issuer and revocation are judged
-//! anew each time, and the cache goes with the ring: a key that leaves takes its signatures along.
+//! signed by a key of this ring, or sealed by the tenant. Lifetime, issuer and revocation are
+//! judged anew each time, and the cache goes with the ring: a key that leaves takes its signatures
+//! along.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

@@ -101,7 +101,10 @@ impl Server {
             }
         };
         let router = Router::new()
-            .route("/peer", get(async |Extension(peer): Extension<PeerAddress>| peer.text.to_string()))
+            .route(
+                "/peer",
+                get(async |Extension(peer): Extension<PeerAddress>| peer.text.to_string()),
+            )
             .route("/echo", post(async |body: Bytes| body))
             .route("/large", get(async || vec![b'x'; LARGE]))
             .route("/trickle", get(trickle))

@@ -4,10 +4,11 @@ use std::time::Instant;
 
 use super::column::Columns as _;
 use super::connection::{Connection, Plans};
+use super::migrate::MIGRATIONS;
 use super::pool::Place;
 use super::{Address, migrate, roll_back};
 use crate::StoreFault;
-use crate::schema::{Inspection, Rehearsal, RehearsedStep};
+use crate::schema::{Inspection, Migration, Rehearsal, RehearsedStep, version_of};
 
 /// Where a migration is tried; it is never committed.
 const REHEARSAL: &str = "keywright_rehearsal";
@@ -29,13 +30,14 @@ pub async fn inspect(address: Address) -> Result<Inspection, StoreFault> {
     };
     let leases = leases.iter().map(|row| Ok((row.text(0)?, row.text(1)?, row.time(2)?)));
     let leases = leases.collect::<Result<_, StoreFault>>()?;
-    Ok(Inspection { engine, schema, pending, clock, bytes, leases, log_bytes: None })
+    let known = version_of(MIGRATIONS);
+    Ok(Inspection { engine, schema, known, pending, clock, bytes, leases, log_bytes: None })
 }
 
 /// Migrates a copy of the tables in a transaction, measures it, and undoes all of it.
 pub async fn rehearse(address: Address) -> Result<Rehearsal, StoreFault> {
     let (db, name) = connect(address).await?;
-    let pending = migrate::pending_steps(&db, &name).await?;
+    let pending = migrate::pending(&db, &name, MIGRATIONS).await?;
     let tables = db
         .all(
             "SELECT table_name::text, current_schema()::text FROM information_schema.tables
@@ -72,7 +74,7 @@ async fn connect(address: Address) -> Result<(Connection, String), StoreFault> {
 async fn try_on_copy(
     db: &Connection,
     tables: &[(String, String)],
-    pending: Vec<(usize, &'static str, &'static str)>,
+    pending: Vec<(u32, &'static Migration)>,
 ) -> Result<Rehearsal, StoreFault> {
     db.batch(&format!(
         "BEGIN; SET LOCAL statement_timeout = 0;
@@ -89,10 +91,10 @@ async fn try_on_copy(
     }
     db.batch(&format!("SET LOCAL search_path = {REHEARSAL}")).await?;
     let mut steps = Vec::new();
-    for (version, name, sql) in pending {
+    for (version, migration) in pending {
         let begun = Instant::now();
-        db.batch(sql).await?;
-        steps.push(RehearsedStep { version, name, took: begun.elapsed() });
+        db.batch(migration.sql).await?;
+        steps.push(RehearsedStep { version, name: migration.name, took: begun.elapsed() });
     }
     Ok(Rehearsal { steps, rows })
 }

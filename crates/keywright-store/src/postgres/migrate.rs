@@ -1,59 +1,129 @@
-//! The schema's versions. A migration that was released is never changed: its checksum says so.
+//! The versions of the schema in a PostgreSQL database.
 
 use keywright_jose::sha256;
 
 use super::column::Columns as _;
 use super::connection::{Connection, Plans};
 use super::pool::Place;
-use super::roll_back;
+use super::{Address, roll_back};
 use crate::StoreFault;
+use crate::schema::{self, Applied, Migration, Undo};
 
-/// What the schema is made of, in order; the version is the place, from 1.
-const MIGRATIONS: &[Migration] = &[
-    Migration { name: "first", sql: include_str!("migrations/0001_first.sql") },
-    Migration { name: "epoch", sql: include_str!("migrations/0002_epoch.sql") },
-    Migration { name: "failure", sql: include_str!("migrations/0003_failure.sql") },
+/// What the schema is made of, in order.
+pub(super) const MIGRATIONS: &[Migration] = &[
+    Migration {
+        name: "first",
+        sql: include_str!("migrations/0001_first.sql"),
+        needs: 1,
+        undo: Undo { sql: "", loses: Some(("SELECT true", "everything")) },
+    },
+    Migration {
+        name: "epoch",
+        sql: include_str!("migrations/0002_epoch.sql"),
+        needs: 2,
+        undo: Undo {
+            sql: "DROP TABLE epoch; DROP TABLE copying; ALTER TABLE family DROP COLUMN epoch",
+            loses: Some((
+                "SELECT number > 0 OR EXISTS (SELECT 1 FROM copying) FROM epoch",
+                "what is known of a restore",
+            )),
+        },
+    },
+    Migration {
+        name: "failure",
+        sql: include_str!("migrations/0003_failure.sql"),
+        needs: 3,
+        undo: Undo { sql: "DROP TABLE failure", loses: None },
+    },
 ];
+
+/// A transaction that no other migration runs beside, however long it takes.
+const ALONE: &str = "BEGIN; SET LOCAL statement_timeout = 0;
+    LOCK TABLE migration IN ACCESS EXCLUSIVE MODE";
 
 /// How often beginning is tried: several nodes may start on an empty database at once, and all but
 /// one of them find that a table was made under their hands.
 const TRIES_MAX: u32 = 20;
 
-#[derive(Clone, Copy)]
-struct Migration {
-    name: &'static str,
-    sql: &'static str,
-}
-
 /// Brings the schema up to date in one transaction; several nodes may do so at once.
 pub(super) async fn migrate(place: &Place) -> Result<(), StoreFault> {
+    migrate_to(place, MIGRATIONS).await
+}
+
+/// The same to the schema of `known`.
+pub(super) async fn migrate_to(
+    place: &Place,
+    known: &'static [Migration],
+) -> Result<(), StoreFault> {
     let db = Connection::open(place, Plans::Estimated).await?;
     let name = place.address.to_string();
     refuse_foreign(&db, &name).await?;
-    if pending(&db, &name).await?.is_empty() {
+    if pending(&db, &name, known).await?.is_empty() {
         return Ok(());
     }
     begin(&db).await?;
-    let migrated = apply(&db, &name).await;
+    let migrated = apply(&db, &name, known).await;
     if migrated.is_err() {
         roll_back(&db).await;
     }
     migrated
 }
 
-async fn apply(db: &Connection, name: &str) -> Result<(), StoreFault> {
-    db.batch("BEGIN; SET LOCAL statement_timeout = 0").await?;
-    db.batch("LOCK TABLE migration IN ACCESS EXCLUSIVE MODE").await?;
-    for (version, migration) in pending(db, name).await? {
-        tracing::info!(schema.version = version, schema.name = migration.name, "migrating");
-        db.batch(migration.sql).await?;
+async fn apply(db: &Connection, name: &str, known: &'static [Migration]) -> Result<(), StoreFault> {
+    db.batch(ALONE).await?;
+    for (version, migration) in pending(db, name, known).await? {
+        let Migration { name, sql, needs, .. } = migration;
+        tracing::info!(schema.version = version, schema.name = name, "migrating");
+        db.batch(sql).await?;
         db.run(
-            "INSERT INTO migration (version, name, sha256) VALUES ($1, $2, $3)",
-            &[&version, &migration.name, &sha256(migration.sql.as_bytes()).as_slice()],
+            "INSERT INTO migration (version, name, sha256, needs) VALUES ($1, $2, $3, $4)",
+            &[&i64::from(version), name, &sha256(sql.as_bytes()).as_slice(), &i64::from(*needs)],
         )
         .await?;
     }
     db.batch("COMMIT").await
+}
+
+/// Takes steps back, the newest first and all or none; answers which.
+pub async fn migrate_back(
+    address: Address,
+    version: u32,
+    dry_run: bool,
+) -> Result<Vec<(u32, &'static str)>, StoreFault> {
+    let name = address.to_string();
+    let place = Place { connector: address.connector()?, address };
+    let db = Connection::open(&place, Plans::Estimated).await?;
+    refuse_foreign(&db, &name).await?;
+    match go_back(&db, &name, version).await {
+        Ok(steps) if !dry_run => db.batch("COMMIT").await.map(|()| steps),
+        undone => {
+            roll_back(&db).await;
+            undone
+        }
+    }
+}
+
+async fn go_back(
+    db: &Connection,
+    name: &str,
+    version: u32,
+) -> Result<Vec<(u32, &'static str)>, StoreFault> {
+    // What is not there cannot be locked.
+    schema::way_back(MIGRATIONS, &applied(db).await?, name, version)?;
+    db.batch(ALONE).await?;
+    let applied = applied(db).await?;
+    let mut taken = Vec::new();
+    for (version, migration) in schema::way_back(MIGRATIONS, &applied, name, version)? {
+        if let Some((question, what)) = migration.undo.loses
+            && db.one(question, &[]).await?.map_or(Ok(true), |row| row.value(0))?
+        {
+            return Err(schema::would_lose(version, migration, what));
+        }
+        db.batch(migration.undo.sql).await?;
+        db.run("DELETE FROM migration WHERE version = $1", &[&i64::from(version)]).await?;
+        taken.push((version, migration.name));
+    }
+    Ok(taken)
 }
 
 /// Refuses a schema that another program made, before anything in it is changed.
@@ -80,13 +150,14 @@ pub(super) async fn refuse_foreign(db: &Connection, name: &str) -> Result<(), St
     Err(StoreFault::Incompatible(format!("{name} {why}")))
 }
 
-/// Makes the table of versions.
+/// Makes the table of versions; one made before it was written down what a version needs gets that.
 async fn begin(db: &Connection) -> Result<(), StoreFault> {
     let sql = "CREATE TABLE IF NOT EXISTS migration (
             version bigint NOT NULL PRIMARY KEY,
             name text NOT NULL,
             sha256 bytea NOT NULL
-        )";
+        );
+        ALTER TABLE migration ADD COLUMN IF NOT EXISTS needs bigint";
     let mut tries = 1;
     loop {
         match db.batch(sql).await {
@@ -100,54 +171,36 @@ async fn begin(db: &Connection) -> Result<(), StoreFault> {
 pub(super) async fn state(
     db: &Connection,
     name: &str,
-) -> Result<(usize, Vec<&'static str>), StoreFault> {
-    let pending = pending(db, name).await?;
+) -> Result<(u32, Vec<&'static str>), StoreFault> {
+    let pending = pending(db, name, MIGRATIONS).await?;
     let names = pending.iter().map(|(_, migration)| migration.name).collect();
-    Ok((MIGRATIONS.len() - pending.len(), names))
-}
-
-/// What the database lacks: version, name and statements.
-pub(super) async fn pending_steps(
-    db: &Connection,
-    name: &str,
-) -> Result<Vec<(usize, &'static str, &'static str)>, StoreFault> {
-    let pending = pending(db, name).await?;
-    let first = MIGRATIONS.len() - pending.len() + 1;
-    Ok((first..).zip(pending).map(|(version, (_, m))| (version, m.name, m.sql)).collect())
+    Ok((schema::version_of(&applied(db).await?), names))
 }
 
 /// What the database lacks.
-async fn pending(
+pub(super) async fn pending(
     db: &Connection,
     name: &str,
-) -> Result<Vec<(i64, &'static Migration)>, StoreFault> {
-    let applied = applied(db).await?;
-    if applied.len() > MIGRATIONS.len() {
-        let (has, ours) = (applied.len(), MIGRATIONS.len());
-        return Err(StoreFault::Incompatible(format!(
-            "{name} was written by a newer Keywright: its schema is {has}, this program knows \
-             {ours}. Run the newer program, or restore a backup made before the upgrade."
-        )));
-    }
-    for ((version, named, checksum), migration) in applied.iter().zip(MIGRATIONS) {
-        if *checksum != sha256(migration.sql.as_bytes()) {
-            return Err(StoreFault::Incompatible(format!(
-                "{name} has another migration {version} ({named}) than this program. Run the \
-                 program that made it, or restore a backup that this one made."
-            )));
-        }
-    }
-    let versions = (1..).zip(MIGRATIONS);
-    Ok(versions.skip(applied.len()).collect())
+    known: &'static [Migration],
+) -> Result<Vec<(u32, &'static Migration)>, StoreFault> {
+    schema::pending(known, &applied(db).await?, name)
 }
 
 /// The versions of the database: numbered from 1 without gaps, as they were written.
-async fn applied(db: &Connection) -> Result<Vec<(i64, String, Vec<u8>)>, StoreFault> {
-    let exists = "SELECT 1 FROM information_schema.tables
+async fn applied(db: &Connection) -> Result<Vec<Applied>, StoreFault> {
+    let sql = "SELECT count(*) FROM information_schema.columns
          WHERE table_schema = current_schema() AND table_name = 'migration'";
-    if db.one(exists, &[]).await?.is_none() {
-        return Ok(Vec::new());
-    }
-    let rows = db.all("SELECT version, name, sha256 FROM migration ORDER BY version", &[]).await?;
-    rows.iter().map(|row| Ok((row.value(0)?, row.text(1)?, row.value(2)?))).collect()
+    let needs = match db.one(sql, &[]).await?.map_or(Ok(0), |row| row.number(0))? {
+        0 => return Ok(Vec::new()),
+        3 => "NULL::bigint",
+        _ => "needs",
+    };
+    let sql = format!("SELECT name, sha256, {needs} FROM migration ORDER BY version");
+    let applied = db.all(&sql, &[]).await?;
+    let step = |row: &tokio_postgres::Row| {
+        let needs: Option<i64> = row.value(2)?;
+        let needs = needs.and_then(|needs| u32::try_from(needs).ok());
+        Ok(Applied { name: row.text(0)?, sha256: row.value(1)?, needs })
+    };
+    applied.iter().map(step).collect()
 }

@@ -63,6 +63,7 @@ use transaction::{Mode, Transaction};
 
 pub use address::Address;
 pub use inspect::{inspect, rehearse};
+pub use migrate::migrate_back;
 
 /// The longest that a verb may take once it has a connection: beyond the server's own limits, for
 /// a server that does not answer at all.

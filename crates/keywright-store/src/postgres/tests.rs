@@ -9,6 +9,8 @@ use keywright_protocol::revocation::RevocationTarget;
 use tokio::time::timeout;
 use tokio_postgres::NoTls;
 
+use super::migrate::MIGRATIONS;
+use super::pool::Place;
 use super::{Address, PostgresStore};
 use crate::audit::{AuditStore as _, Recorded};
 use crate::change::ChangeStore as _;
@@ -18,6 +20,7 @@ use crate::epoch::EpochStore as _;
 use crate::job::JobStore as _;
 use crate::key::KeyStore as _;
 use crate::refresh::Rotate;
+use crate::schema::version_of;
 use crate::tenant::TenantStore as _;
 use crate::{SharedStore, StoreFault};
 
@@ -252,11 +255,22 @@ async fn other_schemas_are_refused_and_left_alone() {
     let schema = empty_schema().await;
     drop(open(&schema).await);
     drop(open(&schema).await);
-    administer(
-        &schema,
-        "INSERT INTO migration SELECT max(version) + 1, 'newer', 'x'::bytea FROM migration",
-    )
-    .await;
+    let newer = |needs: u32| {
+        format!(
+            "INSERT INTO migration
+             SELECT max(version) + 1, 'newer', 'x'::bytea, {needs} FROM migration"
+        )
+    };
+    let known = version_of(MIGRATIONS);
+    administer(&schema, &newer(known)).await;
+    drop(open(&schema).await);
+    let address = || Address::parse(&schema).unwrap();
+    let inspected = super::inspect(address()).await.unwrap();
+    assert_eq!((inspected.schema, inspected.known), (known + 1, known));
+    assert!(inspected.pending.is_empty());
+    let back = super::migrate_back(address(), 1, true).await.unwrap_err().to_string();
+    assert!(back.contains("only the program whose schema it has"), "{back}");
+    administer(&schema, &newer(known + 2)).await;
     assert!(refused(&schema).await.contains("newer Keywright"));
     administer(
         &schema,
@@ -299,4 +313,75 @@ async fn another_timeline_begins_an_epoch() {
     assert!(last.body.contains("epoch.raised") && last.body.contains("0000BEEF"), "{}", last.body);
     verify(&world.tenant, &events);
     assert_eq!(open(&url).await.load_epoch().await.unwrap().number, 1, "and known from then on");
+}
+
+/// Every column of every table.
+async fn columns(url: &str) -> String {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let sql = "SELECT string_agg(concat_ws(' ', table_name, column_name, data_type, is_nullable,
+            column_default), E'\\n' ORDER BY table_name, column_name)
+         FROM information_schema.columns WHERE table_schema = current_schema()";
+    let columns = client.query_one(sql, &[]).await.unwrap().get(0);
+    drop(client);
+    connection.await.unwrap().unwrap();
+    columns
+}
+
+#[tokio::test]
+async fn live_tokens_survive_a_migration_from_every_earlier_schema() {
+    let latest = version_of(MIGRATIONS);
+    for version in 1..latest {
+        let url = empty_schema().await;
+        let address = || Address::parse(&url).unwrap();
+        let world = World::new(Arc::new(open(&url).await)).await;
+        let id = world.family(1, at_s(1)).await;
+        assert!(matches!(world.rotate(world.rotation(1, 0, at_s(2))).await, Rotate::Committed(_)));
+        let (before, tenant) = (world.load(&id).await, world.tenant.clone());
+        let log = whole_log(&world.store, &tenant).await;
+        let code = world.issued(2, at_s(2)).await;
+        world.store.close().await;
+        drop(world);
+
+        super::migrate_back(address(), version, true).await.unwrap();
+        assert_eq!(super::inspect(address()).await.unwrap().schema, latest, "nothing was changed");
+        let taken = super::migrate_back(address(), version, false).await.unwrap();
+        assert_eq!(version_of(&taken), latest - version);
+        let reference = empty_schema().await;
+        let place = Address::parse(&reference).unwrap();
+        let place = Place { connector: place.connector().unwrap(), address: place };
+        super::migrate::migrate_to(&place, &MIGRATIONS[..version as usize]).await.unwrap();
+        assert_eq!(columns(&url).await, columns(&reference).await, "it is version {version}");
+
+        let plan = super::rehearse(address()).await.unwrap();
+        assert_eq!(version_of(&plan.steps), latest - version);
+        assert_eq!(super::inspect(address()).await.unwrap().schema, version, "nothing was changed");
+        let world = World::found(Arc::new(open(&url).await), tenant);
+        assert_eq!(super::inspect(address()).await.unwrap().schema, latest);
+        assert_eq!(world.load(&id).await, before);
+        assert_eq!(whole_log(&world.store, &world.tenant).await[..log.len()], log);
+        assert!(matches!(world.rotate(world.retry(1, 0, at_s(3))).await, Rotate::Committed(_)));
+        assert!(matches!(world.rotate(world.rotation(1, 1, at_s(3))).await, Rotate::Committed(_)));
+        assert!(matches!(world.redeem(&code).await, crate::code::Redeem::Committed(_)));
+        verify(&world.tenant, &whole_log(&world.store, &world.tenant).await);
+    }
+}
+
+#[tokio::test]
+async fn a_step_back_that_would_lose_something_is_refused() {
+    let url = empty_schema().await;
+    let address = || Address::parse(&url).unwrap();
+    drop(open(&url).await);
+    let latest = version_of(MIGRATIONS);
+    for (version, why) in [(latest, "no way back"), (0, "would lose everything")] {
+        let refused = super::migrate_back(address(), version, false).await.unwrap_err().to_string();
+        assert!(refused.contains(why), "{refused}");
+    }
+    administer(&url, "UPDATE epoch SET number = 1").await;
+    let refused = super::migrate_back(address(), 1, false).await.unwrap_err().to_string();
+    assert!(refused.contains("would lose what is known of a restore"), "{refused}");
+    assert_eq!(super::inspect(address()).await.unwrap().schema, latest, "all or nothing");
+    administer(&url, "UPDATE epoch SET number = 0").await;
+    super::migrate_back(address(), 1, false).await.unwrap();
+    assert_eq!(super::inspect(address()).await.unwrap().schema, 1);
 }

@@ -7,9 +7,10 @@ use keywright_protocol::time::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::column::Statements as _;
+use super::migrate::MIGRATIONS;
 use super::{connection, migrate};
 use crate::StoreFault;
-use crate::schema::{Inspection, Rehearsal, RehearsedStep};
+use crate::schema::{Inspection, Rehearsal, RehearsedStep, version_of};
 
 /// What the database in a file is like; nothing is made or changed.
 pub fn inspect(path: &Path) -> Result<Inspection, StoreFault> {
@@ -19,6 +20,7 @@ pub fn inspect(path: &Path) -> Result<Inspection, StoreFault> {
     Ok(Inspection {
         engine: format!("SQLite {}", rusqlite::version()),
         schema,
+        known: version_of(MIGRATIONS),
         pending,
         clock: None,
         bytes: length(path),
@@ -91,10 +93,11 @@ impl Copy {
         let mut db = connection::connect(&self.0)?;
         let transaction = db.transaction_with_behavior(TransactionBehavior::Exclusive)?;
         let mut steps = Vec::new();
-        for (version, name, sql) in migrate::pending_steps(&transaction, &self.0)? {
+        for (version, migration) in migrate::pending(&transaction, &self.0, MIGRATIONS)? {
             let begun = Instant::now();
-            transaction.execute_batch(sql)?;
-            steps.push(RehearsedStep { version, name, took: begun.elapsed() });
+            transaction.execute_batch(migration.sql)?;
+            let took = begun.elapsed();
+            steps.push(RehearsedStep { version, name: migration.name, took });
         }
         transaction.rollback()?;
         Ok(steps)

@@ -1,28 +1,45 @@
-//! The schema's versions. A migration that was released is never changed: its checksum says so.
+//! The versions of the schema in a SQLite file.
 
 use std::path::Path;
 
 use keywright_jose::sha256;
-use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
 use super::column::Statements as _;
+use super::connection;
 use crate::StoreFault;
+use crate::schema::{self, Applied, Migration, Undo};
 
-/// What the schema is made of, in order; the version is the place, from 1.
+/// What the schema is made of, in order.
 pub(super) const MIGRATIONS: &[Migration] = &[
-    Migration { name: "first", sql: include_str!("migrations/0001_first.sql") },
-    Migration { name: "lease", sql: include_str!("migrations/0002_lease.sql") },
-    Migration { name: "epoch", sql: include_str!("migrations/0003_epoch.sql") },
+    Migration {
+        name: "first",
+        sql: include_str!("migrations/0001_first.sql"),
+        needs: 1,
+        undo: Undo { sql: "", loses: Some(("SELECT true", "everything")) },
+    },
+    Migration {
+        name: "lease",
+        sql: include_str!("migrations/0002_lease.sql"),
+        needs: 2,
+        undo: Undo { sql: "DROP TABLE lease", loses: None },
+    },
+    Migration {
+        name: "epoch",
+        sql: include_str!("migrations/0003_epoch.sql"),
+        needs: 3,
+        undo: Undo {
+            sql: "DROP TABLE epoch; DROP TABLE copying; ALTER TABLE family DROP COLUMN epoch",
+            loses: Some((
+                "SELECT number > 0 OR EXISTS (SELECT 1 FROM copying) FROM epoch",
+                "what is known of a restore",
+            )),
+        },
+    },
 ];
 
 /// Marks the file as this program's: "Kywr".
 const APPLICATION_ID: i64 = 0x4b79_7772;
-
-#[derive(Clone, Copy)]
-pub(super) struct Migration {
-    name: &'static str,
-    sql: &'static str,
-}
 
 /// Refuses a file that another program made, before anything in it is changed.
 pub(super) fn refuse_foreign(db: &Connection, path: &Path) -> Result<(), StoreFault> {
@@ -49,10 +66,11 @@ pub(super) fn migrate(db: &mut Connection, path: &Path) -> Result<(), StoreFault
     migrate_to(db, path, MIGRATIONS)
 }
 
+/// The same to the schema of `known`.
 pub(super) fn migrate_to(
     db: &mut Connection,
     path: &Path,
-    known: &[Migration],
+    known: &'static [Migration],
 ) -> Result<(), StoreFault> {
     if pending(db, path, known)?.is_empty() {
         return Ok(());
@@ -60,86 +78,108 @@ pub(super) fn migrate_to(
     let transaction = db.transaction_with_behavior(TransactionBehavior::Exclusive)?;
     begin(&transaction)?;
     for (version, migration) in pending(&transaction, path, known)? {
-        tracing::info!(schema.version = version, schema.name = migration.name, "migrating");
-        transaction.execute_batch(migration.sql)?;
+        let Migration { name, sql, needs, .. } = migration;
+        tracing::info!(schema.version = version, schema.name = name, "migrating");
+        transaction.execute_batch(sql)?;
         transaction.run(
-            "INSERT INTO migration (version, name, sha256) VALUES (?1, ?2, ?3)",
-            (version, migration.name, sha256(migration.sql.as_bytes())),
+            "INSERT INTO migration (version, name, sha256, needs) VALUES (?1, ?2, ?3, ?4)",
+            (version, name, sha256(sql.as_bytes()), needs),
         )?;
     }
     transaction.commit()?;
     Ok(())
 }
 
-/// The version of the database's schema, and the names of what it lacks.
-pub(super) fn state(
-    db: &Connection,
+/// Takes steps back, the newest first and all or none; answers which.
+pub fn migrate_back(
     path: &Path,
-) -> Result<(usize, Vec<&'static str>), StoreFault> {
-    let pending = pending(db, path, MIGRATIONS)?;
-    let names = pending.iter().map(|(_, migration)| migration.name).collect();
-    Ok((MIGRATIONS.len() - pending.len(), names))
+    version: u32,
+    dry_run: bool,
+) -> Result<Vec<(u32, &'static str)>, StoreFault> {
+    let mut db = connection::connect(path)?;
+    refuse_foreign(&db, path)?;
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Exclusive)?;
+    let steps = go_back(&transaction, path, version)?;
+    if dry_run {
+        transaction.rollback()?;
+    } else {
+        transaction.commit()?;
+    }
+    Ok(steps)
 }
 
-/// What the database lacks: version, name and statements.
-pub(super) fn pending_steps(
-    db: &Connection,
+fn go_back(
+    transaction: &Transaction<'_>,
     path: &Path,
-) -> Result<Vec<(usize, &'static str, &'static str)>, StoreFault> {
+    version: u32,
+) -> Result<Vec<(u32, &'static str)>, StoreFault> {
+    let applied = applied(transaction)?;
+    let store = path.display().to_string();
+    let mut taken = Vec::new();
+    for (version, migration) in schema::way_back(MIGRATIONS, &applied, &store, version)? {
+        if let Some((question, what)) = migration.undo.loses
+            && transaction.query_row(question, [], |row| row.get::<_, bool>(0))?
+        {
+            return Err(schema::would_lose(version, migration, what));
+        }
+        transaction.execute_batch(migration.undo.sql)?;
+        transaction.run("DELETE FROM migration WHERE version = ?1", [version])?;
+        taken.push((version, migration.name));
+    }
+    Ok(taken)
+}
+
+/// The version of the database's schema, and the names of what it lacks.
+pub(super) fn state(db: &Connection, path: &Path) -> Result<(u32, Vec<&'static str>), StoreFault> {
     let pending = pending(db, path, MIGRATIONS)?;
-    let first = MIGRATIONS.len() - pending.len() + 1;
-    Ok((first..).zip(pending).map(|(version, (_, m))| (version, m.name, m.sql)).collect())
+    let names = pending.iter().map(|(_, migration)| migration.name).collect();
+    Ok((schema::version_of(&applied(db)?), names))
 }
 
 /// What the database lacks.
-fn pending<'a>(
+pub(super) fn pending(
     db: &Connection,
     path: &Path,
-    known: &'a [Migration],
-) -> Result<Vec<(i64, &'a Migration)>, StoreFault> {
-    let applied = applied(db)?;
-    if applied.len() > known.len() {
-        let (path, has, ours) = (path.display(), applied.len(), known.len());
-        return Err(StoreFault::Incompatible(format!(
-            "{path} was written by a newer Keywright: its schema is {has}, this program knows \
-             {ours}. Run the newer program, or restore a backup made before the upgrade."
-        )));
-    }
-    for ((version, name, checksum), migration) in applied.iter().zip(known) {
-        if *checksum != sha256(migration.sql.as_bytes()) {
-            let path = path.display();
-            return Err(StoreFault::Incompatible(format!(
-                "{path} has another migration {version} ({name}) than this program. Run the \
-                 program that made it, or restore a backup that this one made."
-            )));
-        }
-    }
-    let versions = (1..).zip(known);
-    Ok(versions.skip(applied.len()).collect())
+    known: &'static [Migration],
+) -> Result<Vec<(u32, &'static Migration)>, StoreFault> {
+    schema::pending(known, &applied(db)?, &path.display().to_string())
 }
 
 /// The versions of the database: numbered from 1 without gaps, as they were written.
-fn applied(db: &Connection) -> Result<Vec<(i64, String, [u8; 32])>, StoreFault> {
-    let exists = "SELECT count(*) > 0 FROM sqlite_schema WHERE name = 'migration'";
-    if !db.query_row(exists, [], |row| row.get::<_, bool>(0))? {
-        return Ok(Vec::new());
-    }
-    let rows =
-        db.all("SELECT version, name, sha256 FROM migration ORDER BY version", [], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })?;
-    Ok(rows)
+fn applied(db: &Connection) -> Result<Vec<Applied>, StoreFault> {
+    let needs = match columns(db)? {
+        0 => return Ok(Vec::new()),
+        3 => "NULL",
+        _ => "needs",
+    };
+    let sql = format!("SELECT name, sha256, {needs} FROM migration ORDER BY version");
+    let applied = db.all(&sql, [], |row| {
+        Ok(Applied { name: row.get(0)?, sha256: row.get(1)?, needs: row.get(2)? })
+    });
+    Ok(applied?)
 }
 
 /// Claims an empty file.
 fn begin(db: &Connection) -> Result<(), StoreFault> {
     db.pragma_update(None, "application_id", APPLICATION_ID)?;
-    db.execute_batch(
-        "CREATE TABLE IF NOT EXISTS migration (
-            version INTEGER PRIMARY KEY,
-            name TEXT NOT NULL,
-            sha256 BLOB NOT NULL
-        ) STRICT",
-    )?;
-    Ok(())
+    let sql = match columns(db)? {
+        0 => {
+            "CREATE TABLE migration (
+                version INTEGER PRIMARY KEY,
+                name TEXT NOT NULL,
+                sha256 BLOB NOT NULL,
+                needs INTEGER
+            ) STRICT"
+        }
+        3 => "ALTER TABLE migration ADD COLUMN needs INTEGER",
+        _ => return Ok(()),
+    };
+    Ok(db.execute_batch(sql)?)
+}
+
+/// How many columns the table of versions has: none if it is not there, three if it was made before
+/// it was written down what a version needs.
+fn columns(db: &Connection) -> Result<i64, StoreFault> {
+    let sql = "SELECT count(*) FROM pragma_table_info('migration')";
+    Ok(db.query_row(sql, [], |row| row.get(0))?)
 }

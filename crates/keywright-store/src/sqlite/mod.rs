@@ -52,6 +52,7 @@ use writer::{Job, QUEUE_MAX, Writer};
 
 pub use crate::commit::Commit;
 pub use inspect::{inspect, rehearse};
+pub use migrate::migrate_back;
 
 /// Connections that read: enough for the threads of a small machine, few enough for its memory.
 const READERS: usize = 4;

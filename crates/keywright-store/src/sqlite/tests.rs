@@ -19,6 +19,7 @@ use crate::contract::audit::{verify, whole_log};
 use crate::contract::fixture::{World, at_s, event};
 use crate::job::JobStore as _;
 use crate::refresh::Rotate;
+use crate::schema::version_of;
 use crate::{SharedStore, StoreFault};
 
 struct Place {
@@ -261,12 +262,25 @@ fn a_changed_migration_is_refused() {
     assert!(why.contains("another migration 1 (first)") && why.contains("restore"), "{why}");
 }
 
+/// A later program's step, and what it needs.
+fn add_step(place: &Place, needs: u32) {
+    let newer = "INSERT INTO migration SELECT max(version) + 1, 'newer', sha256, ?1 FROM migration";
+    place.other().execute(newer, [needs]).unwrap();
+}
+
 #[test]
-fn a_newer_schema_is_refused() {
+fn a_newer_schema_is_refused_unless_it_fits() {
     let place = Place::new();
     drop(place.open());
-    let newer = "INSERT INTO migration SELECT max(version) + 1, 'newer', sha256 FROM migration";
-    place.other().execute(newer, []).unwrap();
+    let known = version_of(migrate::MIGRATIONS);
+    add_step(&place, known);
+    drop(place.open());
+    let inspected = super::inspect(&place.file).unwrap();
+    assert_eq!((inspected.schema, inspected.known), (known + 1, known));
+    assert!(inspected.pending.is_empty());
+    let back = super::migrate_back(&place.file, 1, true).unwrap_err().to_string();
+    assert!(back.contains("only the program whose schema it has"), "{back}");
+    add_step(&place, known + 2);
     let why = place.refused();
     assert!(why.contains("newer Keywright") && why.contains("Run the newer program"), "{why}");
 }
@@ -313,12 +327,6 @@ async fn a_verb_that_breaks_its_word_takes_the_transaction_with_it() {
     assert_eq!(store.audit_head(&TenantId::default_tenant()).await.unwrap(), 1);
 }
 
-/// What takes the schema back by a version, the newest first.
-const BACK: [&str; 2] = [
-    "DROP TABLE epoch; DROP TABLE copying; ALTER TABLE family DROP COLUMN epoch",
-    "DROP TABLE lease",
-];
-
 /// Every column of every table.
 fn columns(db: &Connection) -> Vec<(String, String, String)> {
     let sql = "SELECT m.name, c.name, c.type FROM sqlite_schema m, pragma_table_xinfo(m.name) c
@@ -328,8 +336,7 @@ fn columns(db: &Connection) -> Vec<(String, String, String)> {
 
 #[tokio::test]
 async fn live_tokens_survive_a_migration_from_every_earlier_schema() {
-    let latest = migrate::MIGRATIONS.len();
-    assert_eq!(BACK.len() + 1, latest, "a new migration needs its way back here");
+    let latest = version_of(migrate::MIGRATIONS);
     for version in 1..latest {
         let place = Place::new();
         let world = World::new(place.open()).await;
@@ -341,18 +348,19 @@ async fn live_tokens_survive_a_migration_from_every_earlier_schema() {
         world.store.close().await;
         drop(world);
         let db = place.other();
-        for back in &BACK[..latest - version] {
-            db.execute_batch(back).unwrap();
-        }
-        db.execute_batch(&format!("DELETE FROM migration WHERE version > {version}")).unwrap();
+        super::migrate_back(&place.file, version, true).unwrap();
+        assert_eq!(super::inspect(&place.file).unwrap().schema, latest, "nothing was changed");
+        let taken = super::migrate_back(&place.file, version, false).unwrap();
+        assert_eq!(version_of(&taken), latest - version);
         let reference = Place::new();
         let mut fresh = reference.other();
-        migrate::migrate_to(&mut fresh, &reference.file, &migrate::MIGRATIONS[..version]).unwrap();
+        migrate::migrate_to(&mut fresh, &reference.file, &migrate::MIGRATIONS[..version as usize])
+            .unwrap();
         assert_eq!(columns(&db), columns(&fresh), "it is version {version}");
         drop(db);
 
         let plan = super::rehearse(&place.file).unwrap();
-        assert_eq!(plan.steps.len(), latest - version);
+        assert_eq!(version_of(&plan.steps), latest - version);
         assert_eq!(super::inspect(&place.file).unwrap().schema, version, "nothing was changed");
         let world = World::found(place.open(), tenant);
         assert_eq!(super::inspect(&place.file).unwrap().schema, latest);
@@ -363,4 +371,24 @@ async fn live_tokens_survive_a_migration_from_every_earlier_schema() {
         assert!(matches!(world.redeem(&code).await, crate::code::Redeem::Committed(_)));
         verify(&world.tenant, &whole_log(&world.store, &world.tenant).await);
     }
+}
+
+#[test]
+fn a_step_back_that_would_lose_something_is_refused() {
+    let place = Place::new();
+    drop(place.open());
+    let latest = version_of(migrate::MIGRATIONS);
+    for wrong in [latest, latest + 1] {
+        let why = super::migrate_back(&place.file, wrong, false).unwrap_err().to_string();
+        assert!(why.contains("no way back"), "{why}");
+    }
+    let why = super::migrate_back(&place.file, 0, false).unwrap_err().to_string();
+    assert!(why.contains("would lose everything"), "{why}");
+    place.other().execute("UPDATE epoch SET number = 1", []).unwrap();
+    let why = super::migrate_back(&place.file, 2, false).unwrap_err().to_string();
+    assert!(why.contains("would lose what is known of a restore"), "{why}");
+    assert_eq!(super::inspect(&place.file).unwrap().schema, latest, "all or nothing");
+    place.other().execute("UPDATE epoch SET number = 0", []).unwrap();
+    super::migrate_back(&place.file, 2, false).unwrap();
+    assert_eq!(super::inspect(&place.file).unwrap().schema, 2);
 }

@@ -91,9 +91,13 @@ pub async fn delete(
 /// Reads a resource; a scope without a description may be its name alone.
 pub fn parse(json: &[u8]) -> Result<ProtectedResource, OperationError> {
     let mut document: Value = parse_json(json)?;
+    refuse_unknown(&document, ProtectedResource::MEMBERS)?;
     if let Some(Value::Array(scopes)) = document.get_mut("scopes") {
-        for scope in scopes.iter_mut().filter(|scope| scope.is_string()) {
-            *scope = json!({ "name": scope.take() });
+        for scope in scopes {
+            if scope.is_string() {
+                *scope = json!({ "name": scope.take() });
+            }
+            refuse_unknown(scope, ResourceScope::MEMBERS)?;
         }
     }
     if let Some(Value::String(identifier)) = document.get("identifier") {
@@ -102,6 +106,15 @@ pub fn parse(json: &[u8]) -> Result<ProtectedResource, OperationError> {
         })?;
     }
     serde_json::from_value(document).map_err(|error| invalid_json(&error))
+}
+
+/// What nobody knows is a mistake: it would be passed over.
+fn refuse_unknown(document: &Value, known: &[&str]) -> Result<(), OperationError> {
+    let mut names = document.as_object().into_iter().flat_map(serde_json::Map::keys);
+    match names.find(|name| !known.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(unknown) => Err(OperationError::invalid(unknown, "is not a member here")),
+    }
 }
 
 /// Reads a scope from one word: `NAME`, or `NAME=DESCRIPTION`.

@@ -1,10 +1,12 @@
-//! `keywright migrate`: brings the store's schema up to date, or says what that would do.
+//! `keywright migrate`: brings the store's schema up to date or back to an earlier version, or says
+//! what that would do.
 
+use keywright_server::config::StoreUrl;
 use keywright_server::start;
 use keywright_store::schema::Rehearsal;
 use serde_json::{Value, json};
 
-use super::{read_config, refuse_missing};
+use super::{read_config, refuse_living_nodes, refuse_missing};
 use crate::cli::Place;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Column, Output};
@@ -14,6 +16,9 @@ pub(in crate::cli) struct MigrateArgs {
     /// Change nothing: migrate a copy, and say what is done and how long it takes on your data
     #[arg(long)]
     dry_run: bool,
+    /// Take the schema back to this version, for an older program; no server may run meanwhile
+    #[arg(long, value_name = "VERSION")]
+    to: Option<u32>,
 }
 
 const COLUMNS: &[Column] = &[("VERSION", "version"), ("NAME", "name"), ("TOOK", "took")];
@@ -23,6 +28,9 @@ pub(in crate::cli) async fn run(place: Place, args: MigrateArgs) -> Result<(), F
     let output = Output { json: place.json };
     let url = &config.store.url;
     refuse_missing(url)?;
+    if let Some(version) = args.to {
+        return go_back(output, url, version, args.dry_run).await;
+    }
     if args.dry_run {
         return tell(output, &start::rehearse_migration(url).await?);
     }
@@ -37,6 +45,33 @@ pub(in crate::cli) async fn run(place: Place, args: MigrateArgs) -> Result<(), F
         names => format!("the schema was {} and is {now}: {}", before.schema, names.join(", ")),
     };
     output.done(&document, &sentence)
+}
+
+async fn go_back(
+    output: Output,
+    url: &StoreUrl,
+    version: u32,
+    dry_run: bool,
+) -> Result<(), Failure> {
+    let from = start::inspect_store(url).await?.schema;
+    let steps = start::migrate_store_back(url, version, true).await?;
+    if !dry_run {
+        let store = start::open_store(url).await?;
+        refuse_living_nodes(&store, "stop all servers, then try again").await?;
+        store.close().await;
+        start::migrate_store_back(url, version, false).await?;
+    }
+    let names: Vec<&str> = steps.iter().map(|(_, name)| *name).collect();
+    let document = json!({ "from": from, "to": version, "taken_back": names, "dry_run": dry_run });
+    let names = names.join(", ");
+    output.done(
+        &document,
+        &if dry_run {
+            format!("the schema is {from} and can go back to {version}, without {names}")
+        } else {
+            format!("the schema was {from} and is {version}, without {names}")
+        },
+    )
 }
 
 fn tell(output: Output, rehearsal: &Rehearsal) -> Result<(), Failure> {

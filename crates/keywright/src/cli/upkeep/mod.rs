@@ -22,6 +22,7 @@ use keywright_store::SharedStore;
 use keywright_store::audit::{Verification, verify_chain};
 use keywright_store::copy::Proof;
 use keywright_store::epoch::{Epoch, RaiseEpoch, TOKENS_LIVE_MAX};
+use keywright_store::schema::Inspection;
 use serde_json::{Value, json};
 use tracing::Level;
 
@@ -63,9 +64,15 @@ impl Keeper {
         &self.config.store.url
     }
 
-    /// Opens the configured store, which must be there and this key's.
+    /// Opens the configured store, which must be there, this key's, and hold nothing that this
+    /// program does not know.
     async fn open(&self) -> Result<SharedStore, Failure> {
         refuse_missing(self.url())?;
+        let Inspection { schema, known, .. } = start::inspect_store(self.url()).await?;
+        if schema > known {
+            let what = format!("the store has schema {schema}, this program knows {known}");
+            return Err(Failure::refused(what).hint("run the newer program's command"));
+        }
         let store = start::open_store(self.url()).await?;
         self.master.check(&store, &self.config.keys.master.to_string()).await?;
         Ok(store)

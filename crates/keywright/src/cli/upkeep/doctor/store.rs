@@ -57,10 +57,13 @@ pub(super) async fn examine(config: &Config, master: Option<&MasterKey>) -> Vec<
 }
 
 fn outside(inspection: &Inspection) -> Vec<Finding> {
-    let Inspection { engine, schema, bytes, .. } = inspection;
+    let Inspection { engine, schema, known, bytes, .. } = inspection;
     let what = format!("{engine}, {}", megabytes(*bytes));
     let mut findings = vec![Finding::good("store", what)];
-    findings.push(if inspection.pending.is_empty() {
+    findings.push(if schema > known {
+        let what = format!("version {schema}, newer than this program's {known}, which it fits");
+        Finding::good("schema", what)
+    } else if inspection.pending.is_empty() {
         Finding::good("schema", format!("version {schema}, up to date"))
     } else {
         let what = format!("version {schema} lacks {}", inspection.pending.join(", "));
