@@ -27,6 +27,7 @@ mod remote;
 mod resource;
 mod response_mode;
 mod revocation;
+mod status_list;
 mod tabs;
 mod tenants;
 mod tls;

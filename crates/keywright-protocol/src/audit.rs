@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{ClientId, FamilyId, GrantId, Jti, RequestId, SessionId, Subject, TenantId};
 use crate::limits::{ASSERTION_LIFETIME_MAX, CLOCK_SKEW_MAX};
+use crate::status_list::ListedToken;
 use crate::time::Timestamp;
 
 macro_rules! event_types {
@@ -151,6 +152,9 @@ pub struct AuditEvent {
     /// Why, or what exactly.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The entry of the issued token in a status list, stored wherever the event is.
+    #[serde(skip)]
+    pub listed: Option<Box<ListedToken>>,
 }
 
 /// Where a request comes from; every event of it says so.
@@ -190,6 +194,7 @@ impl Origin {
             user_agent: self.user_agent.clone(),
             request_id: self.request_id.clone(),
             reason: None,
+            listed: None,
         }
     }
 }

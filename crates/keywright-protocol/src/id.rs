@@ -79,6 +79,10 @@ identifier!(
     SessionId
 );
 identifier!(
+    /// A list of token statuses, the end of its address.
+    StatusListId
+);
+identifier!(
     /// A user's subject identifier, OpenID Connect Core §2: never a client identifier.
     Subject
 );
@@ -92,6 +96,7 @@ random_identifier!(GrantId, "grant_");
 random_identifier!(Jti, "");
 random_identifier!(RequestId, "req_");
 random_identifier!(SessionId, "session_");
+random_identifier!(StatusListId, "");
 random_identifier!(Subject, "user_");
 
 const SUBJECT_PREFIX: &str = "user_";
@@ -110,6 +115,15 @@ impl ClientId {
             return Err(RequestError::Malformed("client_id"));
         }
         Ok(Self(raw.into()))
+    }
+}
+
+impl StatusListId {
+    /// Reads the identifier of a list; nothing for what is none.
+    pub fn parse(raw: &str) -> Option<Self> {
+        let own =
+            raw.len() == 22 && raw.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+        own.then(|| Self(raw.into()))
     }
 }
 

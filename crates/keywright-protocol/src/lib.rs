@@ -32,6 +32,7 @@ pub mod revocation;
 pub mod scope;
 pub mod secret;
 pub mod session;
+pub mod status_list;
 pub mod tenant;
 pub mod time;
 pub mod token;

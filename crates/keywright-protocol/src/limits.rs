@@ -61,5 +61,9 @@ pub const SESSION_LIFETIME: Duration = Duration::from_hours(12);
 pub const PAGE_ROWS_MAX: u32 = 500;
 /// Rows in a page that does not say.
 pub const PAGE_ROWS_DEFAULT: u32 = 100;
+/// Access tokens in one status list, a power of two: 2 KiB before compression.
+pub const STATUS_LIST_TOKENS_MAX: u32 = 1 << 14;
+/// How long a status list may be kept: what a revocation takes to reach those who follow lists.
+pub const STATUS_LIST_TTL: Duration = Duration::from_secs(10);
 /// Tries of a commit that lost a race before the caller is asked to come again.
 pub const COMMIT_TRIES_MAX: u32 = 4;

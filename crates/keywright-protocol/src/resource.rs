@@ -91,6 +91,14 @@ pub struct ProtectedResource {
     /// How long they live, seconds; the server's default otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifetime_s: Option<u64>,
+    /// Whether its tokens are entered in a status list; signed ones only.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub status_list: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde asks with")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 impl ResourceScope {
@@ -100,7 +108,8 @@ impl ResourceScope {
 
 impl ProtectedResource {
     /// What a document of one may say.
-    pub const MEMBERS: &[&str] = &["identifier", "scopes", "token_format", "alg", "lifetime_s"];
+    pub const MEMBERS: &[&str] =
+        &["identifier", "scopes", "token_format", "alg", "lifetime_s", "status_list"];
 
     const fn default_format() -> TokenFormat {
         TokenFormat::Jwt
@@ -126,6 +135,8 @@ pub struct Target {
     pub alg: Algorithm,
     /// The shortest of their lifetimes; the server's default where none says.
     pub lifetime: Option<Duration>,
+    /// Whether one of them wants its tokens listed.
+    pub status_list: bool,
 }
 
 /// All resources of a tenant.
@@ -212,6 +223,7 @@ impl ResourceCatalog {
             format,
             alg,
             lifetime: lifetimes.min(),
+            status_list: chosen.iter().any(|r| r.status_list),
         })
     }
 
@@ -243,6 +255,7 @@ mod tests {
             token_format,
             alg: Algorithm::Es256,
             lifetime_s,
+            status_list: false,
         };
         ResourceCatalog::new(vec![
             resource("https://a.example", "a:read", TokenFormat::Jwt, Some(60)),

@@ -32,6 +32,7 @@ use crate::logos::LogoShelf;
 use crate::metrics::Metrics;
 use crate::outbound::Outbound;
 use crate::password::Passwords;
+use crate::status_list::StatusLists;
 use crate::tenants::{TenantParts, TenantSecrets, TenantState};
 use crate::throttle::Throttle;
 
@@ -72,6 +73,8 @@ pub struct App {
     pub logos: LogoShelf,
     /// What validators follow.
     pub feeds: Feeds,
+    /// Status lists as they were made last.
+    pub status_lists: StatusLists,
     master: MasterKey,
     tenants: ArcSwap<HashMap<TenantId, Arc<TenantState>>>,
     revocations: RwLock<RevocationSet>,
@@ -132,6 +135,7 @@ impl App {
             outbound,
             logos: LogoShelf::default(),
             feeds,
+            status_lists: StatusLists::default(),
             master,
             tenants: ArcSwap::from_pointee(HashMap::new()),
             revocations: RwLock::new(RevocationSet::default()),

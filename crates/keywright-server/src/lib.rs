@@ -32,6 +32,7 @@ pub mod page;
 pub mod password;
 pub mod router;
 pub mod start;
+pub mod status_list;
 pub mod telemetry;
 pub mod tenants;
 pub mod throttle;

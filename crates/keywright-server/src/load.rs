@@ -9,6 +9,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::endpoint::status_list;
+
 /// One network has at most one in so many of all places.
 const NETWORK_PART: usize = 4;
 
@@ -33,7 +35,9 @@ impl Class {
             "/revocations" => None,
             "/jwks" => Some(Self::Document),
             "/introspect" | "/revoke" | "/token" | "/userinfo" => Some(Self::Token),
-            _ if path.starts_with("/.well-known/") => Some(Self::Document),
+            _ if path.starts_with("/.well-known/") || path.starts_with(status_list::PATH) => {
+                Some(Self::Document)
+            }
             _ if path.starts_with("/api/") => Some(Self::Administration),
             _ => Some(Self::Person),
         }

@@ -1,8 +1,9 @@
 //! Minting: an approved plan becomes secrets and the hashes that the commit stores.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use keywright_jose::{SealingKey, base64url_encode, sign_compact};
+use keywright_jose::{Algorithm, SealingKey, SigningKey, base64url_encode, sign_compact};
 use keywright_protocol::claims::access_token::{self, AccessClaims, Minting};
 use keywright_protocol::claims::id_token::IdTokenClaims;
 use keywright_protocol::grant::authorization_code::StoredCode;
@@ -12,6 +13,7 @@ use keywright_protocol::id::{FamilyId, Jti};
 use keywright_protocol::policy::ApprovedPlan;
 use keywright_protocol::resource::TokenFormat;
 use keywright_protocol::secret::Secret;
+use keywright_protocol::status_list::{ListedToken, StatusClaim, StatusListReference, TokenNames};
 use keywright_protocol::time::Timestamp;
 use keywright_protocol::token::{OPAQUE_PREFIX, RefreshToken};
 use keywright_protocol::wire::json;
@@ -47,6 +49,8 @@ pub struct Minted {
     pub tokens: TokenSet,
     /// The access token's identifier.
     pub jti: Jti,
+    /// The access token's entry in a status list, if it has one.
+    pub listed: Option<ListedToken>,
     /// The refresh family, if there is one.
     pub family: Option<FamilyId>,
 }
@@ -177,9 +181,9 @@ impl Mint<'_> {
         let end = Timestamp::from_unix_s(iat_s).plus(lifetime).min(not_after);
         let exp_s = end.as_unix_s();
         let issuer = &self.tenant.issuer;
-        let claims =
-            AccessClaims::of_plan(plan, Minting { issuer, jti: &jti, family, iat_s, exp_s });
-        let access_token = self.access_token(plan, &claims)?;
+        let minting = Minting { issuer, jti: &jti, family, iat_s, exp_s };
+        let (access_token, listed) =
+            self.access_token(plan, AccessClaims::of_plan(plan, minting))?;
         let id_token = self.id_token(plan, access_token.expose(), iat_s)?;
         let tokens = TokenSet {
             access_token,
@@ -188,24 +192,41 @@ impl Mint<'_> {
             id_token,
             scope: plan.scope.clone(),
         };
-        Ok(Minted { tokens, jti, family: family.cloned() })
+        Ok(Minted { tokens, jti, listed, family: family.cloned() })
     }
 
     fn access_token(
         &self,
         plan: &IssuePlan,
-        claims: &AccessClaims,
-    ) -> Result<Secret<String>, ServerFault> {
-        let payload = json::to_vec(claims)?;
-        let text = match plan.target.format {
-            TokenFormat::Jwt => self.sign(plan.target.alg, Some(access_token::TYP), &payload)?,
+        mut claims: AccessClaims,
+    ) -> Result<(Secret<String>, Option<ListedToken>), ServerFault> {
+        match plan.target.format {
+            TokenFormat::Jwt => {
+                let key = self.key(plan.target.alg)?;
+                let listed = plan.target.status_list.then(|| self.list(&mut claims, key.kid()));
+                let text = sign_compact(&key, Some(access_token::TYP), &json::to_vec(&claims)?)?;
+                Ok((Secret::new(text), listed))
+            }
             TokenFormat::Opaque => {
                 let aad = self.tenant.issuer.as_bytes();
-                let sealed = self.tenant.secrets.opaque.seal(aad, &payload)?;
-                format!("{OPAQUE_PREFIX}{}", base64url_encode(&sealed))
+                let sealed = self.tenant.secrets.opaque.seal(aad, &json::to_vec(&claims)?)?;
+                let text = format!("{OPAQUE_PREFIX}{}", base64url_encode(&sealed));
+                Ok((Secret::new(text), None))
             }
-        };
-        Ok(Secret::new(text))
+        }
+    }
+
+    /// Gives a token a place in a status list.
+    fn list(&self, claims: &mut AccessClaims, kid: &str) -> ListedToken {
+        let (list, idx) = self.tenant.open_list.take(self.environment);
+        let uri = format!("{}/statuslists/{list}", self.tenant.issuer);
+        claims.status = Some(StatusClaim { status_list: StatusListReference { idx, uri } });
+        ListedToken {
+            list,
+            idx,
+            expires_at: Timestamp::from_unix_s(claims.exp),
+            names: TokenNames::of(&claims.facts(Some(kid)), kid),
+        }
     }
 
     fn id_token(
@@ -219,19 +240,14 @@ impl Mint<'_> {
         let claims = IdTokenClaims::of_plan(plan, issuer, (iat_s, end), access_token);
         let (Some(claims), Some(id_token)) = (claims, &plan.id_token) else { return Ok(None) };
         let payload = json::to_vec(&claims)?;
-        self.sign(id_token.alg, Some("JWT"), &payload).map(|text| Some(Secret::new(text)))
+        let key = self.key(id_token.alg)?;
+        Ok(Some(Secret::new(sign_compact(&key, Some("JWT"), &payload)?)))
     }
 
-    fn sign(
-        &self,
-        alg: keywright_jose::Algorithm,
-        typ: Option<&str>,
-        payload: &[u8],
-    ) -> Result<String, ServerFault> {
+    /// The key that signs with an algorithm now.
+    fn key(&self, alg: Algorithm) -> Result<Arc<SigningKey>, ServerFault> {
         let keys = self.tenant.keys.load();
-        let key = keys
-            .active(alg, self.now)
-            .ok_or_else(|| ServerFault::Key(format!("no active {} key", alg.name())))?;
-        Ok(sign_compact(key, typ, payload)?)
+        let key = keys.active(alg, self.now);
+        key.cloned().ok_or_else(|| ServerFault::Key(format!("no active {} key", alg.name())))
     }
 }

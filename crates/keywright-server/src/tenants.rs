@@ -19,6 +19,7 @@ use keywright_protocol::wire::discovery;
 
 use crate::keys::KeyRing;
 use crate::logos::LogoPlace;
+use crate::status_list::OpenList;
 
 /// A client with its keys, parsed once.
 #[derive(Debug)]
@@ -118,6 +119,8 @@ pub struct TenantState {
     /// Its keys.
     pub keys: ArcSwap<KeyRing>,
     metadata: ArcSwap<Bytes>,
+    /// The status list that new tokens are entered in.
+    pub open_list: OpenList,
 }
 
 /// What a tenant is loaded from.
@@ -152,6 +155,7 @@ impl TenantState {
             catalog: ArcSwap::from_pointee(parts.catalog),
             keys: ArcSwap::from_pointee(parts.keys),
             metadata: ArcSwap::from_pointee(metadata),
+            open_list: OpenList::default(),
         }
     }
 

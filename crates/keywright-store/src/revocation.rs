@@ -2,8 +2,9 @@
 
 use async_trait::async_trait;
 use keywright_protocol::audit::Record;
-use keywright_protocol::id::TenantId;
+use keywright_protocol::id::{StatusListId, TenantId};
 use keywright_protocol::revocation::{RevocationEntry, RevocationTarget};
+use keywright_protocol::status_list::TokenNames;
 use keywright_protocol::time::Timestamp;
 
 use crate::StoreFault;
@@ -28,6 +29,14 @@ pub trait RevocationStore {
         seq: u64,
         limit: u32,
     ) -> Result<Vec<RevocationEntry>, StoreFault>;
+
+    /// The tokens of a status list that are alive, with their places.
+    async fn listed_tokens(
+        &self,
+        tenant: &TenantId,
+        list: &StatusListId,
+        now: Timestamp,
+    ) -> Result<Vec<(u32, TokenNames)>, StoreFault>;
 }
 
 /// A revocation.

@@ -9,11 +9,12 @@ use keywright_protocol::client::Client;
 use keywright_protocol::grant::StoredGrant;
 use keywright_protocol::grant::authorization_code::{CodeState, StoredCode};
 use keywright_protocol::grant::refresh_token::StoredFamily;
-use keywright_protocol::id::{ClientId, FamilyId, RequestId, Subject, TenantId};
+use keywright_protocol::id::{ClientId, FamilyId, RequestId, StatusListId, Subject, TenantId};
 use keywright_protocol::resource::{ProtectedResource, ResourceIndicator};
 use keywright_protocol::revocation::{RevocationEntry, RevocationTarget};
 use keywright_protocol::scope::ScopeSet;
 use keywright_protocol::session::Session;
+use keywright_protocol::status_list::TokenNames;
 use keywright_protocol::tenant::Tenant;
 use keywright_protocol::time::Timestamp;
 use keywright_protocol::token::{CodeHash, SessionHash};
@@ -332,5 +333,14 @@ impl RevocationStore for Broken {
             }
         }
         Ok(entries)
+    }
+
+    async fn listed_tokens(
+        &self,
+        tenant: &TenantId,
+        list: &StatusListId,
+        now: Timestamp,
+    ) -> Result<Vec<(u32, TokenNames)>, StoreFault> {
+        self.inner.listed_tokens(tenant, list, now).await
     }
 }

@@ -10,10 +10,11 @@ use keywright_protocol::client::Client;
 use keywright_protocol::grant::StoredGrant;
 use keywright_protocol::grant::authorization_code::StoredCode;
 use keywright_protocol::grant::refresh_token::StoredFamily;
-use keywright_protocol::id::{ClientId, FamilyId, RequestId, Subject, TenantId};
+use keywright_protocol::id::{ClientId, FamilyId, RequestId, StatusListId, Subject, TenantId};
 use keywright_protocol::resource::{ProtectedResource, ResourceIndicator};
 use keywright_protocol::revocation::RevocationEntry;
 use keywright_protocol::session::Session;
+use keywright_protocol::status_list::TokenNames;
 use keywright_protocol::tenant::Tenant;
 use keywright_protocol::time::Timestamp;
 use keywright_protocol::token::{CodeHash, SessionHash};
@@ -148,6 +149,9 @@ verbs!(ResourceStore {
 verbs!(RevocationStore {
     fn revoke(revoke: Revoke) -> Revoked;
     fn revocations_since(seq: u64, limit: u32) -> Vec<RevocationEntry>;
+    fn listed_tokens(
+        tenant: &TenantId, list: &StatusListId, now: Timestamp
+    ) -> Vec<(u32, TokenNames)>;
 });
 
 verbs!(SessionStore {

@@ -10,6 +10,7 @@ use crate::limits::CLOCK_SKEW_MAX;
 use crate::resource::ResourceIndicator;
 use crate::revocation::TokenFacts;
 use crate::scope::ScopeSet;
+use crate::status_list::StatusClaim;
 use crate::time::Timestamp;
 
 /// The `typ` of a signed access token, RFC 9068 §2.1.
@@ -55,6 +56,9 @@ pub struct AccessClaims {
     /// The refresh family.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fid: Option<FamilyId>,
+    /// Where its status is listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<StatusClaim>,
 }
 
 /// What minting adds to a plan.
@@ -90,6 +94,7 @@ impl AccessClaims {
             sid: None,
             gid: None,
             fid: minting.family.cloned(),
+            status: None,
         };
         if let Principal::User { sub, authentication, grant, session } = &plan.principal {
             claims.sub = sub.shared();

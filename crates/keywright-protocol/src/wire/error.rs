@@ -57,6 +57,10 @@ error_codes! {
     LoginRequired = "login_required", 400;
     /// HTTP: a method that the endpoint does not have.
     MethodNotAllowed = "invalid_request", 405;
+    /// HTTP: in no form that the peer takes.
+    NotAcceptable = "invalid_request", 406;
+    /// HTTP: a question that this server has no answer for.
+    NotImplemented = "invalid_request", 501;
     /// No such page.
     NotFound = "not_found", 404;
     /// OpenID Connect Core §3.1.2.6.

@@ -5,6 +5,7 @@ use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 
+use crate::endpoint::status_list;
 use crate::tenants::TenantState;
 
 /// The endpoints that a browser may call from another origin.
@@ -27,7 +28,8 @@ pub struct CrossOrigin {
 impl CrossOrigin {
     /// What a request may have answered; nothing where the endpoint is closed.
     pub fn of<B>(tenant: &TenantState, request: &Request<B>) -> Option<Self> {
-        if !OPEN.contains(&request.uri().path()) {
+        let path = request.uri().path();
+        if !OPEN.contains(&path) && !path.starts_with(status_list::PATH) {
             return None;
         }
         let headers = request.headers();

@@ -9,6 +9,7 @@ pub mod introspect;
 pub mod response;
 pub mod revocations;
 pub mod revoke;
+pub mod status_list;
 pub mod token;
 pub mod userinfo;
 
@@ -36,6 +37,7 @@ pub fn routes() -> Router {
         .route("/introspect", post(introspect::introspect))
         .route("/revoke", post(revoke::revoke))
         .route("/revocations", get(revocations::revocations))
+        .route("/statuslists/{id}", get(status_list::status_list))
         .route("/userinfo", get_and_post(userinfo::userinfo))
         .merge(interaction::routes())
         .merge(crate::admin::routes())
@@ -60,12 +62,13 @@ pub fn straight(method: &Method, path: &str) -> Option<Endpoint> {
 
 /// A name for metrics: never more than there are endpoints.
 pub fn label(path: &str) -> &'static str {
-    const KNOWN: [&str; 13] = [
+    const KNOWN: [&str; 14] = [
         "/token",
         "/authorize",
         "/introspect",
         "/revoke",
         "/revocations",
+        "/statuslists",
         "/userinfo",
         "/jwks",
         "/login",

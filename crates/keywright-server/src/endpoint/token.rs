@@ -108,6 +108,7 @@ fn issued_event(
     }
     event.jti = Some(minted.jti.clone());
     event.family_id.clone_from(&minted.family);
+    event.listed = minted.listed.clone().map(Box::new);
     event.because(format!("scope {}", plan.scope))
 }
 

@@ -6,7 +6,7 @@ use keywright_protocol::limits::CODE_REMEMBERED;
 use keywright_protocol::revocation::RevocationTarget;
 
 use super::fixture::{World, at_s};
-use super::revocation::a_key;
+use super::revocation::{a_key, listing};
 use crate::change::{LogHeads, NodeReport};
 use crate::job::Lease;
 use crate::refresh::Rotate;
@@ -32,12 +32,13 @@ pub(super) async fn a_sweep_bounds_the_tables(store: SharedStore) {
         store.create_key(key, world.event(at_s(2))).await.unwrap(),
         crate::client::Create::Created
     );
+    drop(store.record(listing(&world, 1, at_s(20))).await.unwrap());
     let heads = store.log_heads().await.unwrap();
     let log = world.audit_head().await;
     let much_later = at_s(0).plus(Duration::from_hours(24 * 40));
     let swept = store.sweep(much_later).await.unwrap();
-    // Codes, families, session, one-time value, revocation, key, two changes, node.
-    assert_eq!(swept.rows, 30 + 30 + 1 + 1 + 1 + 1 + 2 + 1);
+    // Codes, families, session, one-time value, revocation, key, two changes, node, listed token.
+    assert_eq!(swept.rows, 30 + 30 + 1 + 1 + 1 + 1 + 2 + 1 + 1);
     assert_eq!(store.sweep(much_later).await.unwrap().rows, 0);
     assert!(world.load(&world.family_id(2)).await.is_none());
     assert_eq!(world.revocations().await, []);

@@ -128,6 +128,8 @@ contract! {
         revoking_twice_does_no_harm,
         the_log_is_ordered,
         a_replayed_assertion_revokes_nothing,
+        a_token_is_listed_with_its_event_or_not_at_all,
+        a_rotation_lists_its_token_once,
     }
     session {
         a_sign_in_starts_a_session,

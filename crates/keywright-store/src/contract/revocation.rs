@@ -1,11 +1,15 @@
 //! The revocation log.
 
 use keywright_jose::{Algorithm, Jwk};
-use keywright_protocol::id::{ClientId, FamilyId, GrantId, Jti, SessionId, Subject};
+use keywright_protocol::audit::Record;
+use keywright_protocol::id::{ClientId, FamilyId, GrantId, Jti, SessionId, StatusListId, Subject};
 use keywright_protocol::revocation::RevocationTarget;
+use keywright_protocol::status_list::{ListedToken, TokenNames};
+use keywright_protocol::time::Timestamp;
 
 use super::fixture::{TOKENS, World, at_s, entries, id_bytes};
 use crate::SharedStore;
+use crate::audit::Recorded;
 use crate::client::Create;
 use crate::key::{KeyTimes, StoredKey};
 use crate::refresh::Rotate;
@@ -73,6 +77,78 @@ pub(super) async fn each_target_has_its_effect_and_its_entry(store: SharedStore)
         let expected = if name == "key" { withdrawn } else { (Some(at_s(1000)), None) };
         assert_eq!(ends, expected, "{name}");
     }
+}
+
+/// A record whose token has a place in a list until a moment.
+pub(super) fn listing(world: &World, idx: u32, expires_at: Timestamp) -> Record {
+    let mut record = world.event(at_s(1));
+    let names = TokenNames {
+        jti: format!("jti-{idx}"),
+        client_id: world.client.to_string(),
+        sub: world.sub.to_string(),
+        gid: None,
+        fid: Some(world.family_id(1).to_string()),
+        sid: None,
+        kid: "k".to_owned(),
+        iat: 1,
+    };
+    let token = ListedToken { list: list(), idx, expires_at, names };
+    record.events[0].listed = Some(Box::new(token));
+    record
+}
+
+pub(super) fn list() -> StatusListId {
+    StatusListId::from_random(id_bytes(7))
+}
+
+async fn places(world: &World, now: Timestamp) -> Vec<u32> {
+    let tokens = world.store.listed_tokens(&world.tenant, &list(), now).await.unwrap();
+    let mut places: Vec<u32> = tokens.iter().map(|(idx, _)| *idx).collect();
+    places.sort_unstable();
+    places
+}
+
+pub(super) async fn a_token_is_listed_with_its_event_or_not_at_all(store: SharedStore) {
+    let world = World::new(store.clone()).await;
+    let elsewhere = World::elsewhere(store.clone(), "elsewhere").await;
+    drop(store.record(listing(&world, 3, at_s(10))).await.unwrap());
+    drop(store.record(listing(&world, 16_383, at_s(20))).await.unwrap());
+    drop(store.record(listing(&elsewhere, 5, at_s(20))).await.unwrap());
+    assert_eq!(places(&world, at_s(9)).await, [3, 16_383]);
+    assert_eq!(places(&world, at_s(10)).await, [16_383], "expiry without a sweeper");
+    assert_eq!(places(&elsewhere, at_s(9)).await, [5], "a tenant's lists are its own");
+    let tokens = store.listed_tokens(&world.tenant, &list(), at_s(10)).await.unwrap();
+    let expected = listing(&world, 16_383, at_s(20)).events[0].listed.clone().unwrap();
+    assert_eq!(tokens, [(16_383, expected.names)], "as it was written");
+    let other = StatusListId::from_random(id_bytes(8));
+    assert_eq!(store.listed_tokens(&world.tenant, &other, at_s(1)).await.unwrap(), []);
+    // What is refused lists nothing.
+    let once = world.with_assertion(at_s(1), "a");
+    drop(store.record(once.clone()).await.unwrap());
+    let replayed = listing(&world, 4, at_s(20)).once(once.once.as_ref());
+    assert!(matches!(store.record(replayed).await, Ok(Recorded::AssertionReplayed)));
+    assert_eq!(places(&world, at_s(9)).await, [3, 16_383]);
+}
+
+pub(super) async fn a_rotation_lists_its_token_once(store: SharedStore) {
+    let world = World::new(store.clone()).await;
+    world.family(1, at_s(1)).await;
+    let mut rotation = world.rotation(1, 0, at_s(2));
+    rotation.record = listing(&world, 1, at_s(20));
+    assert!(matches!(world.rotate(rotation).await, Rotate::Committed(_)));
+    let mut retry = world.retry(1, 0, at_s(2));
+    retry.record = listing(&world, 2, at_s(20));
+    assert!(matches!(world.rotate(retry).await, Rotate::Committed(_)));
+    let mut stale = world.rotation(1, 0, at_s(2));
+    stale.record = listing(&world, 9, at_s(20));
+    assert!(!matches!(world.rotate(stale).await, Rotate::Committed(_)));
+    assert_eq!(places(&world, at_s(9)).await, [1, 2]);
+    let mut redeem = world.issued(2, at_s(2)).await;
+    redeem.record = listing(&world, 3, at_s(20));
+    drop(world.redeem(&redeem).await);
+    redeem.record = listing(&world, 8, at_s(20));
+    drop(world.redeem(&redeem).await);
+    assert_eq!(places(&world, at_s(9)).await, [1, 2, 3]);
 }
 
 pub(super) async fn nothing_is_revoked_that_is_not_there(store: SharedStore) {

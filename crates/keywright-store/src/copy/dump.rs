@@ -19,7 +19,17 @@ use crate::StoreFault;
 /// The version of the format; a later one says what it changed.
 const FORMAT: u32 = 1;
 /// The version of the tables and columns in it.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
+
+/// The tables of a version of [`SCHEMA`]; none for one that this program does not know.
+fn tables_of(schema: u32) -> Option<&'static [Table]> {
+    match (schema, Table::ALL.split_last()) {
+        // Before there were listed tokens.
+        (1, Some((_, earlier))) => Some(earlier),
+        (SCHEMA, _) => Some(Table::ALL),
+        _ => None,
+    }
+}
 /// The longest line: an event, or a client's metadata, many times over.
 const LINE_BYTES_MAX: u64 = 4 << 20;
 
@@ -214,6 +224,7 @@ pub struct DumpReader<'a> {
     key: &'a Secret<[u8; 32]>,
     sha256: Sha256,
     tables: Vec<(Table, Digest)>,
+    expected: &'static [Table],
     line: u64,
     text: String,
 }
@@ -226,17 +237,26 @@ impl<'a> DumpReader<'a> {
         key: &'a Secret<[u8; 32]>,
         fingerprint: &str,
     ) -> Result<(Self, DumpHeader), DumpFault> {
-        let (text, tables) = (String::new(), Vec::new());
-        let mut dump = Self { input, key, sha256: Sha256::default(), tables, line: 0, text };
+        let mut dump = Self {
+            input,
+            key,
+            sha256: Sha256::default(),
+            tables: Vec::new(),
+            expected: Table::ALL,
+            line: 0,
+            text: String::new(),
+        };
         let unknown = DumpFault::Unknown("this is not a dump of a Keywright store");
         let Ok(true) = dump.read_line() else { return Err(unknown) };
         let Ok(header) = serde_json::from_str::<DumpHeader>(&dump.text) else {
             return Err(unknown);
         };
-        if header.keywright_dump != FORMAT || header.schema != SCHEMA {
+        let known = tables_of(header.schema).filter(|_| header.keywright_dump == FORMAT);
+        let Some(expected) = known else {
             let what = "the dump was made by another version of Keywright: restore it with that";
             return Err(DumpFault::Unknown(what));
-        }
+        };
+        dump.expected = expected;
         if header.master_fingerprint != fingerprint {
             return Err(DumpFault::AnotherKey {
                 made_with: header.master_fingerprint,
@@ -265,7 +285,7 @@ impl<'a> DumpReader<'a> {
         }
         if let Ok(next) = serde_json::from_str::<TableLine>(&self.text) {
             let table = Table::parse(&next.table);
-            let expected = Table::ALL.get(self.tables.len()).copied();
+            let expected = self.expected.get(self.tables.len()).copied();
             let Some(table) = table.filter(|table| expected == Some(*table)) else {
                 return Err(self.damaged("a table in the wrong place"));
             };
@@ -293,7 +313,7 @@ impl<'a> DumpReader<'a> {
         let expected = json(&Trailer::of(&self.tables, sha256, self.key))?;
         // All of it is an HMAC or public: comparing byte by byte tells nothing that a forger could
         // use, who has one try for each file that an operator restores.
-        if self.text != expected || self.tables.len() != Table::ALL.len() {
+        if self.text != expected || self.tables.len() != self.expected.len() {
             return Err(self.damaged("its digests or its authentication do not fit"));
         }
         if self.read_line()? {

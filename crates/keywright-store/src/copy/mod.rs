@@ -205,6 +205,10 @@ tables! {
     Revocation = "revocation" {
         seq: Number, tenant: Text, target: Text, at: Number, expires_at: Number,
     }
+    /// Living tokens whose status is listed.
+    ListedToken = "listed_token" {
+        tenant: Text, list: Text, idx: Number, expires_at: Number, names: Text,
+    }
 }
 
 impl Table {

@@ -60,6 +60,7 @@ impl State {
         self.sessions.retain(|_, row| row.session.expires_at > expired);
         self.used.retain(|_, expires_at| *expires_at > expired);
         self.revocations.retain(|entry| entry.expires_at > expired);
+        self.listed.retain(|_, token| token.expires_at > expired);
         let keys = now.minus(KEY_REMEMBERED);
         self.keys.retain(|_, key| key.times.gone_at.is_none_or(|gone_at| gone_at > keys));
         let changes = now.minus(CHANGE_REMEMBERED);
@@ -75,6 +76,7 @@ impl State {
             + self.sessions.len()
             + self.used.len()
             + self.revocations.len()
+            + self.listed.len()
             + self.keys.len()
             + self.changes.len()
             + self.nodes.len()

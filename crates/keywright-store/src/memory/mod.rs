@@ -27,10 +27,13 @@ use keywright_protocol::client::Client;
 use keywright_protocol::grant::StoredGrant;
 use keywright_protocol::grant::authorization_code::StoredCode;
 use keywright_protocol::grant::refresh_token::StoredFamily;
-use keywright_protocol::id::{ClientId, FamilyId, GrantId, SessionId, Subject, TenantId};
+use keywright_protocol::id::{
+    ClientId, FamilyId, GrantId, SessionId, StatusListId, Subject, TenantId,
+};
 use keywright_protocol::resource::{ProtectedResource, ResourceIndicator};
 use keywright_protocol::revocation::{RevocationEntry, RevocationTarget};
 use keywright_protocol::session::Session;
+use keywright_protocol::status_list::ListedToken;
 use keywright_protocol::tenant::Tenant;
 use keywright_protocol::time::Timestamp;
 use keywright_protocol::token::{CodeHash, SessionHash};
@@ -67,6 +70,7 @@ struct State {
     refusals: VecDeque<RefusedRequest>,
     changes: Vec<(Timestamp, ChangeEntry)>,
     revocations: Vec<RevocationEntry>,
+    listed: BTreeMap<(TenantId, StatusListId, u32), ListedToken>,
     heads: LogHeads,
     epoch: Epoch,
     nodes: BTreeMap<String, NodeReport>,
@@ -121,6 +125,7 @@ impl MemoryStore {
             refusals: VecDeque::new(),
             changes: Vec::new(),
             revocations: Vec::new(),
+            listed: BTreeMap::new(),
             heads: LogHeads::default(),
             epoch: Epoch::default(),
             nodes: BTreeMap::new(),
@@ -171,6 +176,10 @@ impl State {
             let log = self.audit.entry(event.tenant.clone()).or_default();
             let (seq, prev) = log.last().map_or((0, [0; 32]), |last| (last.seq, last.hash));
             log.push(StoredEvent::chain(&event.tenant, seq + 1, prev, event)?);
+            if let Some(token) = &event.listed {
+                let place = (event.tenant.clone(), token.list.clone(), token.idx);
+                self.listed.insert(place, ListedToken::clone(token));
+            }
         }
         if let Some(once) = &record.once {
             self.used.insert(once.key, once.expires_at);

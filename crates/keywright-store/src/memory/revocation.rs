@@ -1,8 +1,11 @@
 //! The revocation log in memory.
 
 use async_trait::async_trait;
-use keywright_protocol::id::GrantId;
+use keywright_protocol::id::{GrantId, StatusListId, TenantId};
 use keywright_protocol::revocation::{RevocationEntry, RevocationTarget};
+
+use keywright_protocol::status_list::TokenNames;
+use keywright_protocol::time::Timestamp;
 
 use super::{EndSessions, MemoryStore, State};
 use crate::StoreFault;
@@ -33,6 +36,20 @@ impl RevocationStore for MemoryStore {
         self.read(|state| {
             let later = state.revocations.iter().filter(|entry| entry.seq > seq);
             later.take(limit as usize).cloned().collect()
+        })
+    }
+
+    async fn listed_tokens(
+        &self,
+        tenant: &TenantId,
+        list: &StatusListId,
+        now: Timestamp,
+    ) -> Result<Vec<(u32, TokenNames)>, StoreFault> {
+        self.read(|state| {
+            let of = |idx| (tenant.clone(), list.clone(), idx);
+            let tokens = state.listed.range(of(0)..=of(u32::MAX));
+            let living = tokens.filter(|(_, token)| token.expires_at > now);
+            living.map(|(place, token)| (place.2, token.names.clone())).collect()
         })
     }
 }

@@ -12,7 +12,9 @@ use super::batch::{Outcome, Work};
 use super::column::{Columns as _, json};
 use super::connection::{Connection, Values};
 use super::refresh::{ADOPT, ADVANCE, BACKED, RETRY, Rotations, refusal};
-use super::transaction::{ADD_EVENTS, COMMIT_AND_NOTIFY, Events, LOG_REVOCATIONS, Mode, SPEND};
+use super::transaction::{
+    ADD_EVENTS, COMMIT_AND_NOTIFY, Events, LIST_TOKENS, LOG_REVOCATIONS, Mode, SPEND,
+};
 use crate::StoreFault;
 use crate::audit::Recorded;
 use crate::refresh::{Rotate, RotationStep};
@@ -78,7 +80,7 @@ pub(super) async fn write(
 /// Statements are prepared before they are sent in a row: preparing waits for an answer, and what
 /// comes after would overtake it.
 async fn prepare(db: &Connection) -> Result<(), StoreFault> {
-    for sql in [ADOPT, ADVANCE, RETRY, SPEND, BACKED, LOG_REVOCATIONS, ADD_EVENTS] {
+    for sql in [ADOPT, ADVANCE, RETRY, SPEND, BACKED, LOG_REVOCATIONS, ADD_EVENTS, LIST_TOKENS] {
         db.statement(sql).await?;
     }
     Ok(())
@@ -216,10 +218,11 @@ async fn finish(
     ];
     let added: Values<'_> = &[&events.tenants, &events.requests, &events.bodies];
     let backed = refused.backed();
-    let (backed, added, logged, committed) = tokio::join!(
+    let (backed, added, listed, logged, committed) = tokio::join!(
         biased;
         ask(db, BACKED, &backed, refused.numbers.len()),
         ask(db, ADD_EVENTS, added, events.bodies.len()),
+        events.listed.write(db),
         ask(db, LOG_REVOCATIONS, logged, count),
         db.batch(commit),
     );
@@ -227,6 +230,7 @@ async fn finish(
         answers.backed.insert(row.value(0)?, row.value(1)?);
     }
     added?;
+    listed?;
     for row in logged? {
         answers.logged.push(row.number(0)?);
     }

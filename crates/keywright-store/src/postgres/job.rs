@@ -22,7 +22,7 @@ const ROWS_MAX: u64 = 1000;
 /// more where it is deleted: another transaction may have given it another end meanwhile.
 type Step = (&'static str, fn(Timestamp) -> Timestamp);
 
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     (
         "DELETE FROM code WHERE created_at <= $1 AND hash IN
             (SELECT hash FROM code WHERE created_at <= $1 LIMIT $2)",
@@ -66,6 +66,11 @@ const STEPS: [Step; 9] = [
     (
         "DELETE FROM failure WHERE since <= $1 AND key IN
             (SELECT key FROM failure WHERE since <= $1 LIMIT $2)",
+        |now| now.minus(EXPIRED_REMEMBERED),
+    ),
+    (
+        "DELETE FROM listed_token WHERE expires_at <= $1 AND (tenant, list, idx) IN
+            (SELECT tenant, list, idx FROM listed_token WHERE expires_at <= $1 LIMIT $2)",
         |now| now.minus(EXPIRED_REMEMBERED),
     ),
 ];

@@ -35,6 +35,19 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         needs: 3,
         undo: Undo { sql: "DROP TABLE failure", loses: None },
     },
+    Migration {
+        name: "status",
+        sql: include_str!("migrations/0004_status.sql"),
+        needs: 3,
+        undo: Undo {
+            sql: "DROP TABLE listed_token",
+            loses: Some((
+                "SELECT EXISTS (SELECT 1 FROM listed_token)",
+                "the status lists of living tokens: let no resource have them, and wait until the \
+                 last of its tokens is dead",
+            )),
+        },
+    },
 ];
 
 /// A transaction that no other migration runs beside, however long it takes.

@@ -1,8 +1,9 @@
 //! The revocation log in PostgreSQL.
 
 use async_trait::async_trait;
-use keywright_protocol::id::{ClientId, GrantId, SessionId, Subject, TenantId};
+use keywright_protocol::id::{ClientId, GrantId, SessionId, StatusListId, Subject, TenantId};
 use keywright_protocol::revocation::{RevocationEntry, RevocationTarget};
+use keywright_protocol::status_list::TokenNames;
 use keywright_protocol::time::Timestamp;
 use tokio_postgres::Row;
 
@@ -45,6 +46,20 @@ impl RevocationStore for PostgresStore {
         let (seq, limit) = (seq.cast_signed(), i64::from(limit));
         let rows = self.scan(sql, &[&seq, &limit]).await?;
         rows.iter().map(read_entry).collect()
+    }
+
+    async fn listed_tokens(
+        &self,
+        tenant: &TenantId,
+        list: &StatusListId,
+        now: Timestamp,
+    ) -> Result<Vec<(u32, TokenNames)>, StoreFault> {
+        let sql = "SELECT idx, names FROM listed_token
+             WHERE tenant = $1 AND list = $2 AND expires_at > $3";
+        let rows = self.scan(sql, &[&tenant.as_str(), &list.as_str(), &now.as_millis()]).await?;
+        let read =
+            |row: &Row| Ok((u32::try_from(row.number(0)?).unwrap_or(u32::MAX), row.json(1)?));
+        rows.iter().map(read).collect()
     }
 }
 

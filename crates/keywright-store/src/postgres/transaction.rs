@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use keywright_protocol::audit::{AuditEvent, Record};
 use keywright_protocol::id::TenantId;
 use keywright_protocol::revocation::{RevocationEntry, RevocationTarget};
+use keywright_protocol::status_list::ListedToken;
 use keywright_protocol::time::Timestamp;
 use tokio_postgres::Row;
 
@@ -52,6 +53,11 @@ pub(super) const ADD_EVENTS: &str = "INSERT INTO audit_outbox (tenant, request, 
     SELECT tenant, request, body FROM unnest($1::text[], $2::bytea[], $3::text[])
         WITH ORDINALITY AS e (tenant, request, body, n) ORDER BY n";
 
+/// Enters tokens in their status lists; a place is never taken twice.
+pub(super) const LIST_TOKENS: &str =
+    "INSERT INTO listed_token (tenant, list, idx, expires_at, names)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::text[])";
+
 /// A one-time value that was used and is over may be used again.
 pub(super) const SPEND: &str = "INSERT INTO one_time (key, spent_at, expires_at)
     SELECT i.key, i.spent_at, i.expires_at
@@ -80,12 +86,45 @@ const LOG_CHANGE: &str = "WITH head AS (
     )
     INSERT INTO change (seq, tenant, kind, client, at) SELECT seq, $1, $2, $3, $4 FROM head";
 
-/// Events as columns.
+/// Events as columns, and the entries of status lists that come with them.
 #[derive(Default)]
 pub(super) struct Events {
     pub(super) tenants: Vec<String>,
     pub(super) requests: Vec<Option<Vec<u8>>>,
     pub(super) bodies: Vec<String>,
+    pub(super) listed: Listed,
+}
+
+/// Entries of status lists as columns.
+#[derive(Default)]
+pub(super) struct Listed {
+    tenants: Vec<String>,
+    lists: Vec<String>,
+    places: Vec<i64>,
+    ends: Vec<i64>,
+    names: Vec<String>,
+}
+
+impl Listed {
+    fn push(&mut self, tenant: &TenantId, token: &ListedToken) -> Result<(), StoreFault> {
+        self.names.push(json(&token.names)?);
+        self.tenants.push(tenant.as_str().to_owned());
+        self.lists.push(token.list.as_str().to_owned());
+        self.places.push(token.idx.into());
+        self.ends.push(token.expires_at.as_millis());
+        Ok(())
+    }
+
+    /// Writes them, unless there are none. The statement was prepared.
+    pub(super) async fn write(&self, db: &Connection) -> Result<(), StoreFault> {
+        if self.names.is_empty() {
+            return Ok(());
+        }
+        let values: Values<'_> =
+            &[&self.tenants, &self.lists, &self.places, &self.ends, &self.names];
+        db.run(LIST_TOKENS, values).await?;
+        Ok(())
+    }
 }
 
 impl Events {
@@ -93,7 +132,7 @@ impl Events {
         self.bodies.push(event_body(event)?);
         self.tenants.push(event.tenant.as_str().to_owned());
         self.requests.push(event.request_id.as_ref().map(pack));
-        Ok(())
+        event.listed.iter().try_for_each(|token| self.listed.push(&event.tenant, token))
     }
 }
 
@@ -137,12 +176,19 @@ impl<'a> Transaction<'a> {
         if events.bodies.is_empty() {
             return self.db.batch(commit).await;
         }
-        // Prepared before: what is sent first must be the insertion.
-        self.db.statement(ADD_EVENTS).await?;
+        // Prepared before: what is sent first must be the insertions.
+        for sql in [ADD_EVENTS, LIST_TOKENS] {
+            self.db.statement(sql).await?;
+        }
         let values: Values<'_> = &[&events.tenants, &events.requests, &events.bodies];
-        let (added, committed) =
-            tokio::join!(biased; self.db.run(ADD_EVENTS, values), self.db.batch(commit));
+        let (added, listed, committed) = tokio::join!(
+            biased;
+            self.db.run(ADD_EVENTS, values),
+            events.listed.write(self.db),
+            self.db.batch(commit),
+        );
         added?;
+        listed?;
         committed
     }
 

@@ -42,6 +42,7 @@ const fn source(table: Table) -> Source {
             ("family", own, &["key"])
         }
         Table::Grant => ("user_grant", own_client, &["id"]),
+        Table::ListedToken => ("listed_token", "true", &["tenant", "list", "idx"]),
         Table::OneTime => ("one_time", "true", &["key"]),
         Table::Refusal => ("refusal", "true", &["key"]),
         Table::Resource => ("resource", "true", &["tenant", "identifier"]),

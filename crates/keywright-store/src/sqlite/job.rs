@@ -59,6 +59,11 @@ const STEPS: &[Step] = &[
             (SELECT id FROM node WHERE seen_at <= ?1 LIMIT ?2)";
         delete(db, sql, now.minus(NODE_REMEMBERED))
     },
+    |db, now| {
+        let sql = "DELETE FROM listed_token WHERE (tenant, list, idx) IN
+            (SELECT tenant, list, idx FROM listed_token WHERE expires_at <= ?1 LIMIT ?2)";
+        delete(db, sql, now.minus(EXPIRED_REMEMBERED))
+    },
     |db, _| sweep_deleted_clients(db),
 ];
 

@@ -1,8 +1,9 @@
 //! The revocation log in SQLite.
 
 use async_trait::async_trait;
-use keywright_protocol::id::{ClientId, GrantId, SessionId, Subject, TenantId};
+use keywright_protocol::id::{ClientId, GrantId, SessionId, StatusListId, Subject, TenantId};
 use keywright_protocol::revocation::{RevocationEntry, RevocationTarget};
+use keywright_protocol::status_list::TokenNames;
 use keywright_protocol::time::Timestamp;
 use rusqlite::Row;
 
@@ -37,6 +38,22 @@ impl RevocationStore for SqliteStore {
         let sql = "SELECT seq, tenant, target, at, expires_at FROM revocation WHERE seq > ?1
              ORDER BY seq LIMIT ?2";
         self.scan(move |db| Ok(db.all(sql, (seq.cast_signed(), limit), read_entry)?)).await
+    }
+
+    async fn listed_tokens(
+        &self,
+        tenant: &TenantId,
+        list: &StatusListId,
+        now: Timestamp,
+    ) -> Result<Vec<(u32, TokenNames)>, StoreFault> {
+        let (tenant, list) = (tenant.clone(), list.clone());
+        let sql = "SELECT idx, names FROM listed_token
+             WHERE tenant = ?1 AND list = ?2 AND expires_at > ?3";
+        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, Json<_>>(1)?.0));
+        self.scan(move |db| {
+            Ok(db.all(sql, (tenant.as_str(), list.as_str(), now.as_millis()), read)?)
+        })
+        .await
     }
 }
 

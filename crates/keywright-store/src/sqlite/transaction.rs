@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use keywright_protocol::audit::{AuditEvent, Record};
 use keywright_protocol::id::{RequestId, TenantId};
 use keywright_protocol::revocation::{RevocationEntry, RevocationTarget};
+use keywright_protocol::status_list::ListedToken;
 use keywright_protocol::time::Timestamp;
 use rusqlite::Connection;
 
@@ -132,6 +133,9 @@ impl<'a> Transaction<'a> {
             let head = self.head(&event.tenant)?;
             let stored = StoredEvent::chain(&event.tenant, head.0 + 1, head.1, event)?;
             self.put_event(&event.tenant, event.request_id.as_ref(), &stored)?;
+            if let Some(token) = &event.listed {
+                self.list(&event.tenant, token)?;
+            }
             self.replaced.push((event.tenant.clone(), head));
         }
         Ok(())
@@ -168,6 +172,17 @@ impl<'a> Transaction<'a> {
             ),
         )?;
         self.heads.insert(tenant.clone(), (stored.seq, stored.hash));
+        Ok(())
+    }
+
+    /// Enters a token in its status list; a place is never taken twice.
+    fn list(&self, tenant: &TenantId, token: &ListedToken) -> rusqlite::Result<()> {
+        let ListedToken { list, idx, expires_at, names } = token;
+        self.db.run(
+            "INSERT INTO listed_token (tenant, list, idx, expires_at, names)
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+            (tenant.as_str(), list.as_str(), idx, expires_at.as_millis(), Json(names)),
+        )?;
         Ok(())
     }
 

@@ -68,6 +68,9 @@ struct Settings {
     /// How long its tokens live, such as 10m; the server's default otherwise
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     lifetime: Option<Duration>,
+    /// Whether its tokens are entered in a status list, which costs a row for each; signed ones only
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    status_list: Option<bool>,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -139,6 +142,9 @@ impl Settings {
         }
         if let Some(lifetime) = self.lifetime {
             set("lifetime_s", json!(lifetime.as_secs()));
+        }
+        if let Some(listed) = self.status_list {
+            set("status_list", json!(listed));
         }
         Ok(Value::Object(members))
     }

@@ -225,6 +225,7 @@ fn resource() -> Value {
         "token_format": { "type": "string", "enum": ["jwt", "opaque"] },
         "alg": algorithm("How its tokens are signed."),
         "lifetime_s": number("How long they live; the server's default otherwise."),
+        "status_list": boolean("Whether they are entered in a status list; signed ones only."),
     });
     object(members, &["identifier"])
 }

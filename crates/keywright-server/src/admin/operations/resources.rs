@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use keywright_protocol::audit::{EventType, Record};
 use keywright_protocol::client::metadata::SIGNING_ALGORITHMS;
-use keywright_protocol::resource::{ProtectedResource, ResourceIndicator, ResourceScope};
+use keywright_protocol::resource::{
+    ProtectedResource, ResourceIndicator, ResourceScope, TokenFormat,
+};
 use keywright_protocol::scope::{ADMIN_SCOPES, IDENTITY_SCOPES, ScopeSet};
 use keywright_store::client::{Create, Update};
 
@@ -164,6 +166,10 @@ fn check(
     }
     if resource.lifetime_s.is_some_and(|s| !(LIFETIME_MIN_S..=LIFETIME_MAX_S).contains(&s)) {
         return Err(OperationError::invalid("lifetime_s", "must be from 2 s to 366 days"));
+    }
+    if resource.status_list && resource.token_format == TokenFormat::Opaque {
+        let reason = "is for signed tokens; of opaque ones the API asks the server anyway";
+        return Err(OperationError::invalid("status_list", reason));
     }
     if resource.scopes.len() > SCOPES_MAX {
         return Err(OperationError::invalid("scopes", "has too many entries"));

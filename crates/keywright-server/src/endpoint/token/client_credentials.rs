@@ -32,8 +32,9 @@ pub(super) async fn issue(
 /// The event is all there is to store; `audit.issuance` says whether anybody waits for it.
 async fn commit(ctx: &Ctx, mut record: Record) -> Result<Receipt, Refused> {
     let buffered = ctx.app.config.load().audit.issuance == Issuance::Buffered;
-    // What must be used once is always waited for.
-    if buffered && record.once.is_none() {
+    // What must be used once is always waited for, and so is a place in a status list.
+    let listed = record.events.iter().any(|event| event.listed.is_some());
+    if buffered && record.once.is_none() && !listed {
         let event = record.events.pop().map(|event| ctx.app.notebook.event(event));
         match event {
             None => return Err(ServerFault::Internal("a token without its event".into()).into()),

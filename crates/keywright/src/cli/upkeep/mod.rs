@@ -68,11 +68,7 @@ impl Keeper {
     /// program does not know.
     async fn open(&self) -> Result<SharedStore, Failure> {
         refuse_missing(self.url())?;
-        let Inspection { schema, known, .. } = start::inspect_store(self.url()).await?;
-        if schema > known {
-            let what = format!("the store has schema {schema}, this program knows {known}");
-            return Err(Failure::refused(what).hint("run the newer program's command"));
-        }
+        self.refuse_newer().await?;
         let store = start::open_store(self.url()).await?;
         self.master.check(&store, &self.config.keys.master.to_string()).await?;
         Ok(store)
@@ -81,7 +77,19 @@ impl Keeper {
     /// Opens the configured store, or makes it.
     async fn open_or_make(&self) -> Result<SharedStore, Failure> {
         make_folder(&self.config.data_folder())?;
+        if self.url().may_exist() {
+            self.refuse_newer().await?;
+        }
         Ok(start::open_store(self.url()).await?)
+    }
+
+    async fn refuse_newer(&self) -> Result<(), Failure> {
+        let Inspection { schema, known, .. } = start::inspect_store(self.url()).await?;
+        if schema <= known {
+            return Ok(());
+        }
+        let what = format!("the store has schema {schema}, this program knows {known}");
+        Err(Failure::refused(what).hint("run the newer program's command"))
     }
 
     /// When the last access token that was issued until now is dead. The store does not know what
