@@ -57,6 +57,12 @@ pub(super) const NAMED: &[Named] = &[
         spellings: &["OpenID Connect Front-Channel Logout", "Front-Channel Logout"],
     },
     Named {
+        id: "TSL",
+        title: "Token Status List (draft)",
+        address: "https://datatracker.ietf.org/doc/draft-ietf-oauth-status-list/",
+        spellings: &["draft-ietf-oauth-status-list", "Token Status List"],
+    },
+    Named {
         id: "OIDCSM",
         title: "OpenID Connect Session Management 1.0",
         address: "https://openid.net/specs/openid-connect-session-1_0.html",
