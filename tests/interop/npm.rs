@@ -1,4 +1,5 @@
-//! JavaScript: the certified clients `openid-client` and `oauth4webapi`, and a reader of status lists.
+//! JavaScript: the certified clients `openid-client` and `oauth4webapi`, and a reader of status
+//! lists.
 
 use super::Stage;
 use crate::support::Server;

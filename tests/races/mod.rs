@@ -6,6 +6,7 @@ mod master_key;
 mod postgres;
 mod refresh;
 mod storage;
+mod upgrade;
 
 use std::sync::Barrier;
 

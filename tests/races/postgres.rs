@@ -136,7 +136,7 @@ fn three_nodes_that_start_at_once_make_one_set_of_keys() {
 }
 
 /// Refreshes at whatever node answers, as behind a balancer; the ledger holds what was received.
-fn work_anywhere(
+pub(super) fn work_anywhere(
     urls: &[String],
     client: &Client,
     mut ledger: Ledger,

@@ -5,7 +5,6 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use super::server::program;
 use super::{Server, secrets};
 
 /// What a command left behind.
@@ -63,7 +62,7 @@ impl Server {
 
     /// Exactly these arguments.
     pub(crate) fn program(&self, args: &[&str], input: &str) -> Output {
-        let mut command = Command::new(program());
+        let mut command = Command::new(&self.program);
         command.args(args).current_dir(&self.folder);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program starts (KEYWRIGHT_BIN)");

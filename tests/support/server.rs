@@ -23,6 +23,8 @@ pub(crate) struct Server {
     pub(crate) folder: PathBuf,
     pub(crate) log: PathBuf,
     pub(crate) config: PathBuf,
+    /// What runs, and what its commands are.
+    pub(crate) program: PathBuf,
     child: Option<Child>,
     wrapper: Vec<String>,
     // Removed when the server is dropped.
@@ -39,6 +41,7 @@ pub(crate) struct Builder {
     node_of: Option<(String, PathBuf)>,
     scheme: Option<&'static str>,
     path: &'static str,
+    program: Option<PathBuf>,
     wrapper: Vec<String>,
 }
 
@@ -76,6 +79,12 @@ impl Builder {
     /// Gives the issuer a path.
     pub(crate) fn path(mut self, path: &'static str) -> Self {
         self.path = path;
+        self
+    }
+
+    /// Runs another version of the program.
+    pub(crate) fn program(mut self, program: &Path) -> Self {
+        self.program = Some(program.to_owned());
         self
     }
 
@@ -121,6 +130,7 @@ impl Builder {
             ops: format!("http://{ops}"),
             folder,
             config,
+            program: self.program.unwrap_or_else(program),
             child: None,
             wrapper: self.wrapper,
             _folder: root,
@@ -165,10 +175,10 @@ impl Server {
         let mut command = match self.wrapper.split_first() {
             Some((first, rest)) => {
                 let mut command = Command::new(first);
-                command.args(rest).arg(program());
+                command.args(rest).arg(&self.program);
                 command
             }
-            None => Command::new(program()),
+            None => Command::new(&self.program),
         };
         command.args(["serve", "--config"]).arg(&self.config).current_dir(&self.folder);
         command.stdin(Stdio::null()).stdout(log).stderr(errors);

@@ -5,6 +5,7 @@ mod needs;
 // The black-box tests start servers of their own with it.
 #[path = "../../tests/support/postgres/instance.rs"]
 mod postgres;
+mod previous;
 mod secrets;
 mod suites;
 mod summary;

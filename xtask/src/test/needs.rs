@@ -1,6 +1,7 @@
 //! What the tests need besides Rust, how to see whether it is there, and how it is installed.
 
 use super::postgres::{Instance, USER};
+use super::previous;
 use crate::process::{self, Ending, Step};
 use anyhow::Result;
 use std::collections::BTreeMap;
@@ -20,6 +21,8 @@ pub(super) enum Need {
     Npm,
     /// PostgreSQL, of which a server is started for the tests.
     Postgresql,
+    /// The program as it was at the commit that `tests/races/previous` names.
+    Previous,
     /// Python and the packages of `tests/requirements.txt`.
     Pypi,
     Redis,
@@ -84,6 +87,7 @@ impl Setup {
         }
         setup.chromium();
         setup.postgresql();
+        setup.previous(root, target)?;
         setup.npm(&root.join("tests"), installing)?;
         setup.pypi(&root.join("tests"), &target.join("test-venv"), installing)?;
         Ok(setup)
@@ -123,6 +127,14 @@ impl Setup {
                 self.obstacles.insert(Need::Postgresql, obstacle);
             }
         }
+    }
+
+    fn previous(&mut self, root: &Path, target: &Path) -> Result<()> {
+        match previous::program(root, target)? {
+            Ok(program) => self.environment.push(("KEYWRIGHT_TEST_PREVIOUS", program.into())),
+            Err(obstacle) => drop(self.obstacles.insert(Need::Previous, obstacle)),
+        }
+        Ok(())
     }
 
     fn npm(&mut self, tests: &Path, installing: Installing) -> Result<()> {

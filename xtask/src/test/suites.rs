@@ -15,6 +15,7 @@ const SUITES: &[Suite] = &[
     Suite { prefix: "interop::pypi::", needs: &[Need::Pypi] },
     Suite { prefix: "flows::postgres::", needs: &[Need::Postgresql] },
     Suite { prefix: "races::postgres::", needs: &[Need::Postgresql] },
+    Suite { prefix: "races::upgrade::", needs: &[Need::Postgresql, Need::Previous] },
     // Of the store's own tests.
     Suite { prefix: "contract::postgres::", needs: &[Need::Postgresql] },
     Suite { prefix: "postgres::tests::", needs: &[Need::Postgresql] },

@@ -68,7 +68,7 @@ struct Settings {
     /// How long its tokens live, such as 10m; the server's default otherwise
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     lifetime: Option<Duration>,
-    /// Whether its tokens are entered in a status list, which costs a row for each; signed ones only
+    /// Whether its tokens are entered in a status list: signed ones only, and a row for each
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     status_list: Option<bool>,
 }
