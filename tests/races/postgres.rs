@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::crash::{Ledger, OFFLINE, resume, work};
 use super::{code, crash, refresh, together};
+use crate::support::network::{Loss, Network};
 use crate::support::postgres::{Postgres, database};
 use crate::support::tokens::authenticated;
 use crate::support::{Authorize, Browser, Client, Server, Tokens, World, wait};
@@ -256,6 +257,74 @@ fn a_restart_of_the_database_loses_nobody() {
         });
         world.server.stop();
     }
+}
+
+/// A world whose database is behind a network that can lose things, and nobody notices.
+fn behind(network: &Network, url: &str) -> World {
+    let url = url.replace(&authority_of(url), &network.authority());
+    World::in_server(Server::builder().postgres(&url).start())
+}
+
+#[test]
+fn a_network_that_swallows_loses_nobody() {
+    for loss in [Loss::OldConnections, Loss::OldAnswers] {
+        let url = database();
+        let network = Network::to(&authority_of(&url));
+        let world = behind(&network, &url);
+        // Nothing is closed: the node itself must see that nobody answers, and connect anew.
+        nobody_is_lost_by(&world, || network.lose(loss));
+        world.server.stop();
+    }
+}
+
+#[test]
+fn a_network_that_is_gone_hangs_nobody() {
+    let url = database();
+    let network = Network::to(&authority_of(&url));
+    let world = behind(&network, &url);
+    nobody_is_lost_by(&world, || {
+        network.lose(Loss::Everything);
+        for _ in 0..3 {
+            let asked = Instant::now();
+            let pairs = [("grant_type", "client_credentials"), ("scope", "orders:read")];
+            let answer = world.server.token(&world.service, &pairs);
+            assert_eq!(answer.status, 503, "{answer:?}");
+            assert!(answer.header("retry-after").is_some(), "CONTRACT-6");
+            assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+        }
+        network.lose(Loss::Nothing);
+    });
+    world.server.stop();
+}
+
+/// What is heard is only a hint: where it is swallowed, a node still looks.
+#[test]
+fn a_listener_that_hears_nothing_learns_of_revocations() {
+    let url = database();
+    let network = Network::to(&authority_of(&url));
+    let world = behind(&network, &url);
+    let other = Server::builder().postgres(&url).node_of(&world.server).start();
+    let tokens = world.server.client_credentials(&world.service, "orders:read");
+    network.lose(Loss::OldAnswers);
+    wait::until_true(RECOVERED_IN, "the node works on new connections", || {
+        let request = authenticated(
+            &world.server.url("/introspect"),
+            &world.service,
+            &[("token", tokens.access())],
+        );
+        request.send().status == 200 && world.server.revoke(&world.service, "none").status == 200
+    });
+    assert_eq!(other.revoke(&world.service, tokens.access()).status, 200);
+    wait::until_true(RECOVERED_IN, "the revocation arrives", || {
+        !world.server.is_active(&world.service, tokens.access())
+    });
+    other.stop();
+    world.server.stop();
+}
+
+fn authority_of(url: &str) -> String {
+    let (_, rest) = url.split_once('@').expect("an address names a user");
+    rest.split('/').next().expect("an authority").to_owned()
 }
 
 #[test]

@@ -9,6 +9,7 @@ pub(crate) mod flow;
 pub(crate) mod html;
 pub(crate) mod http;
 pub(crate) mod jwt;
+pub(crate) mod network;
 pub(crate) mod peers;
 pub(crate) mod postgres;
 pub(crate) mod redis;

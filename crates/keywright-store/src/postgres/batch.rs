@@ -10,10 +10,9 @@ use keywright_protocol::audit::Record;
 use keywright_protocol::id::FamilyId;
 use keywright_protocol::revocation::RevocationTarget;
 use tokio::sync::{Notify, oneshot};
-use tokio::time::timeout;
 
 use super::pool::{Lane, closed, held};
-use super::{Ending, Shared, TRIES_MAX, VERB_MAX, group, no_answer, roll_back};
+use super::{Ending, Shared, TRIES_MAX, group, roll_back};
 use crate::StoreFault;
 use crate::audit::Recorded;
 use crate::commit::Commit;
@@ -230,8 +229,7 @@ async fn write_together(shared: &Shared, works: &[Work]) -> Result<Vec<Outcome>,
     loop {
         let connection = shared.pool.take(Lane::Batch).await?;
         let begun = Instant::now();
-        let asked = timeout(VERB_MAX, group::write(&connection, works)).await;
-        let Ok((ending, written)) = asked else { return Err(no_answer().into()) };
+        let (ending, written) = shared.answer_to(group::write(&connection, works)).await?;
         if written.is_err() {
             roll_back(&connection).await;
         }

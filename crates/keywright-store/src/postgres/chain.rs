@@ -10,12 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keywright_protocol::id::TenantId;
-use tokio::time::timeout;
 
 use super::column::Columns as _;
 use super::connection::Connection;
 use super::pool::Lane;
-use super::{Shared, VERB_MAX, no_answer, roll_back};
+use super::{Shared, roll_back};
 use crate::StoreFault;
 use crate::audit::{StoredEvent, place_after};
 
@@ -54,8 +53,7 @@ pub(super) async fn lengthen(shared: &Shared, held: Held) -> Result<(), StoreFau
     let mut tries = 1;
     loop {
         let connection = shared.pool.take(Lane::Scan).await?;
-        let lengthened = timeout(VERB_MAX, lengthen_all(&connection, held)).await;
-        let Ok(lengthened) = lengthened else { return Err(no_answer()) };
+        let lengthened = shared.answer_to(lengthen_all(&connection, held)).await?;
         if lengthened.is_err() {
             roll_back(&connection).await;
         }

@@ -19,7 +19,7 @@ use crate::StoreFault;
 pub(super) type Values<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 /// The longest that the server works on a statement or waits for a lock.
-const STATEMENT_MAX: Duration = Duration::from_secs(4);
+const STATEMENT_MAX: Duration = Duration::from_secs(3);
 /// The longest that the server waits for a node in the middle of a transaction: a node that stands
 /// still must not keep its locks.
 const IDLE_MAX: Duration = Duration::from_secs(3);

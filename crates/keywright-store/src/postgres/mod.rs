@@ -67,7 +67,7 @@ pub use migrate::migrate_back;
 
 /// The longest that a verb may take once it has a connection: beyond the server's own limits, for
 /// a server that does not answer at all.
-const VERB_MAX: Duration = Duration::from_secs(6);
+const VERB_MAX: Duration = Duration::from_millis(3500);
 /// How often a transaction is tried that others stood in the way of, or whose connection turned out
 /// to be lost before it was asked to commit.
 const TRIES_MAX: u32 = 5;
@@ -169,7 +169,7 @@ impl PostgresStore {
                 tries += 1;
             }
         };
-        timeout(VERB_MAX, reading).await.unwrap_or_else(|_| Err(no_answer()))
+        self.shared.answer_to(reading).await?
     }
 
     /// A read of many rows, where it keeps no other waiting.
@@ -187,7 +187,7 @@ impl PostgresStore {
                 tries += 1;
             }
         };
-        timeout(VERB_MAX, reading).await.unwrap_or_else(|_| Err(no_answer()))
+        self.shared.answer_to(reading).await?
     }
 }
 
@@ -202,9 +202,7 @@ impl Shared {
             let connection = self.pool.take(lane).await?;
             let begun = Instant::now();
             let asked = transact(&connection, mode, input, verb);
-            let Ok((ending, attempt)) = timeout(VERB_MAX, asked).await else {
-                return Err(no_answer().into());
-            };
+            let (ending, attempt) = self.answer_to(asked).await?;
             let conflict = connection.take_conflict();
             let lost = !connection.is_usable();
             connection.give_back();
@@ -225,6 +223,16 @@ impl Shared {
             }
             tries += 1;
         }
+    }
+
+    /// Waits for an answer, within bounds. Who gets none suspects every connection from before: a
+    /// network that swallows what it is given closes nothing.
+    async fn answer_to<T>(&self, asked: impl Future<Output = T>) -> Result<T, StoreFault> {
+        if let Ok(answer) = timeout(VERB_MAX, asked).await {
+            return Ok(answer);
+        }
+        self.pool.give_up_old();
+        Err(no_answer())
     }
 
     fn committed(&self, commit: Commit) {

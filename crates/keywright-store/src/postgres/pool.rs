@@ -141,6 +141,20 @@ impl Pool {
         opened
     }
 
+    /// Uses no connection again that was made before now and is not in use.
+    pub(super) fn give_up_old(&self) {
+        for (_, idle) in &self.lanes {
+            let old = std::mem::take(&mut *held(idle));
+            old.iter().for_each(Connection::condemn);
+        }
+        // One that is locked is being replaced.
+        for mut reader in self.readers.iter().filter_map(|reader| reader.try_lock().ok()) {
+            if let Some(old) = reader.take() {
+                old.condemn();
+            }
+        }
+    }
+
     /// Refuses new work, and closes every connection that nobody uses.
     pub(super) async fn close(&self) {
         self.closed.store(true, Ordering::Release);
