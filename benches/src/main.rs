@@ -6,8 +6,11 @@
 //! change with what else the machine does, as requests a second do. The data lies in memory under
 //! a disk that is always the same (`steady-disk.c`).
 //!
+//! With `--peer FILE` another authorization server stands in the reference's place.
+//!
 //! | what | file |
 //! |---|---|
+//! | another server instead of the reference | [`peer`] |
 //! | the rows and their goals | [`rows`] |
 //! | two sides in turn, medians | [`measure`] |
 //! | what is sent | [`source`], [`client`] |
@@ -16,6 +19,7 @@
 
 mod client;
 mod measure;
+mod peer;
 mod rows;
 mod seed;
 mod server;
@@ -47,6 +51,9 @@ struct Arguments {
     /// This program instead of the one that is built now
     #[arg(long, value_name = "FILE")]
     program: Option<PathBuf>,
+    /// Compare with another authorization server, which this file describes
+    #[arg(long, value_name = "FILE")]
+    peer: Option<PathBuf>,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -68,9 +75,13 @@ fn main() -> anyhow::Result<()> {
         pairs: arguments.pairs,
         only: arguments.only.unwrap_or_default(),
     };
-    let rows = runtime.block_on(bench.run())?;
-    let text =
-        if arguments.json { serde_json::to_string_pretty(&rows)? } else { table::text(&rows) };
+    let text = if let Some(file) = &arguments.peer {
+        let table = runtime.block_on(peer::compare_with(&bench, file))?;
+        if arguments.json { serde_json::to_string_pretty(&table)? } else { table.text() }
+    } else {
+        let rows = runtime.block_on(bench.run())?;
+        if arguments.json { serde_json::to_string_pretty(&rows)? } else { table::text(&rows) }
+    };
     Ok(writeln!(std::io::stdout(), "{}", text.trim_end())?)
 }
 

@@ -1,5 +1,6 @@
 //! Two servers, turn and turn about: what one request costs each, and how they compare.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -9,8 +10,10 @@ use crate::server::Server;
 
 /// One side of a comparison.
 pub(crate) struct Side<'a> {
-    pub(crate) server: &'a Server,
-    pub(crate) sources: Vec<Box<dyn Source>>,
+    server: &'a Server,
+    /// Where requests go; a server may have more than one port.
+    address: SocketAddr,
+    sources: Vec<Box<dyn Source>>,
 }
 
 /// Medians over the pairs.
@@ -52,13 +55,28 @@ pub(crate) async fn compare(
     })
 }
 
-impl Side<'_> {
+impl<'a> Side<'a> {
+    pub(crate) const fn new(server: &'a Server, sources: Vec<Box<dyn Source>>) -> Self {
+        Self { server, address: server.address, sources }
+    }
+
+    /// The same at another port.
+    pub(crate) fn at(mut self, port: u16) -> Self {
+        self.address.set_port(port);
+        self
+    }
+
+    /// Sends without counting.
+    pub(crate) async fn warm(&mut self, each: u32) -> anyhow::Result<()> {
+        self.cost_us(each).await.map(drop)
+    }
+
     /// CPU microseconds of the server per request, over one half pair.
     async fn cost_us(&mut self, each: u32) -> anyhow::Result<f64> {
         let sources = std::mem::take(&mut self.sources);
         let connections = u32::try_from(sources.len())?;
         let before = self.server.cpu()?;
-        self.sources = drive(self.server.address, sources, each).await?;
+        self.sources = drive(self.address, sources, each).await?;
         // What was answered may still be tidied up.
         tokio::time::sleep(Duration::from_millis(20)).await;
         let spent = self.server.cpu()?.saturating_sub(before);

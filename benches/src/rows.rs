@@ -15,7 +15,7 @@ use crate::table::{Goal, Row};
 /// In flight at once, on either side.
 const CONNECTIONS: u32 = 32;
 const STARTS: u32 = 5;
-const KIB_PER_MIB: f64 = 1024.0;
+pub(crate) const KIB_PER_MIB: f64 = 1024.0;
 
 /// Everything that a run needs to know.
 pub(crate) struct Bench<'a> {
@@ -137,8 +137,8 @@ impl Bench<'_> {
             return None;
         }
         progress(row.goal.what);
-        let ours = Side { server: ring.ours, sources: alike(&row.ours, row.proof) };
-        let reference = Side { server: ring.bare, sources: alike(&row.reference, ANY_JSON) };
+        let ours = Side::new(ring.ours, alike(&row.ours, row.proof));
+        let reference = Side::new(ring.bare, alike(&row.reference, ANY_JSON));
         let found = compare(ours, reference, self.effort(row.each)).await;
         Some(settled(row.goal, found))
     }
@@ -175,8 +175,8 @@ impl Bench<'_> {
         let token = ask(ring.bare.address, Call::form("/bare-encode/es256", &[])).await?;
         let token = token.member("access_token")?;
         let verify = Call::form("/bare-verify", &[("token", &token)]);
-        let ours = Side { server: ring.ours, sources };
-        let reference = Side { server: ring.bare, sources: alike(&verify, ANY_JSON) };
+        let ours = Side::new(ring.ours, sources);
+        let reference = Side::new(ring.bare, alike(&verify, ANY_JSON));
         compare(ours, reference, self.effort(EACH)).await
     }
 
@@ -184,9 +184,9 @@ impl Bench<'_> {
         progress(REFRESH.what);
         let families = sign_in::families(ring.ours, site, CONNECTIONS).await?;
         let sources = families.into_iter().map(|family| Box::new(family) as Box<dyn Source>);
-        let ours = Side { server: ring.ours, sources: sources.collect() };
+        let ours = Side::new(ring.ours, sources.collect());
         let store = Call::form("/bare-store", &[("grant_type", "refresh_token")]);
-        let reference = Side { server: ring.bare, sources: alike(&store, ANY_JSON) };
+        let reference = Side::new(ring.bare, alike(&store, ANY_JSON));
         compare(ours, reference, self.effort(150)).await
     }
 
@@ -214,7 +214,7 @@ impl Bench<'_> {
         ])
     }
 
-    async fn start_ours(
+    pub(crate) async fn start_ours(
         &self,
         config: &Path,
         port: u16,
@@ -242,8 +242,9 @@ impl Bench<'_> {
         first: &Call,
     ) -> anyhow::Result<Server> {
         let log = self.folder.join(format!("{port}.log"));
-        let steady_disk = self.steady_disk.as_deref();
-        Server::start(&Start { program, arguments, port, steady_disk, log: &log }, first).await
+        let (steady_disk, folder) = (self.steady_disk.as_deref(), self.folder);
+        let start = Start { program, arguments, folder, port, steady_disk, log: &log };
+        Server::start(&start, first).await
     }
 }
 
@@ -260,8 +261,8 @@ impl Ring<'_> {
 }
 
 /// What every good answer of the program's has, and what the reference server's has.
-const ACCESS_TOKEN: Proof = b"\"access_token\"";
-const ACTIVE: Proof = b"\"active\":true";
+pub(crate) const ACCESS_TOKEN: Proof = b"\"access_token\"";
+pub(crate) const ACTIVE: Proof = b"\"active\":true";
 const KEYS: Proof = b"\"keys\"";
 const ANY_JSON: Proof = b"{";
 
@@ -286,7 +287,7 @@ fn issuing_durably(machine: &Client) -> Match {
     Match { goal: CREDENTIALS_DURABLE, ours, proof: ACCESS_TOKEN, reference, each: 150 }
 }
 
-fn token_call(machine: &Client, scope: &str) -> Call {
+pub(crate) fn token_call(machine: &Client, scope: &str) -> Call {
     token_form("/token", scope).authorized(&machine.authorization)
 }
 
@@ -296,7 +297,7 @@ fn token_form(path: &str, scope: &str) -> Call {
     Call::form(path, &[grant, ("scope", scope), ("resource", &resource)])
 }
 
-fn alike(call: &Call, proof: Proof) -> Vec<Box<dyn Source>> {
+pub(crate) fn alike(call: &Call, proof: Proof) -> Vec<Box<dyn Source>> {
     (0..CONNECTIONS).map(|_| Rota::boxed(vec![call.clone()], proof)).collect()
 }
 

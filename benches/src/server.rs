@@ -13,7 +13,7 @@ use crate::client::{Answer, Call, Connection};
 
 /// Servers here, the load on the core before it.
 const CORE: &str = "1";
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running server; it ends with this value, and with this process.
 pub(crate) struct Server {
@@ -27,6 +27,8 @@ pub(crate) struct Server {
 pub(crate) struct Start<'a> {
     pub(crate) program: &'a Path,
     pub(crate) arguments: Vec<&'a OsStr>,
+    /// Where it runs.
+    pub(crate) folder: &'a Path,
     pub(crate) port: u16,
     /// The library that makes every disk the same.
     pub(crate) steady_disk: Option<&'a Path>,
@@ -55,7 +57,7 @@ impl Server {
         // Killed by the kernel if this process dies without saying so.
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "taskset", "-c", CORE]).arg(start.program);
-        command.args(&start.arguments).stdin(Stdio::piped());
+        command.args(&start.arguments).current_dir(start.folder).stdin(Stdio::piped());
         let log = fs::File::options().create(true).append(true).open(start.log)?;
         command.stdout(log.try_clone()?).stderr(log);
         if let Some(library) = start.steady_disk {
