@@ -11,6 +11,7 @@ use keywright_protocol::secret::Secret;
 use super::audit::{verify, whole_log};
 use super::epoch::raise;
 use super::fixture::{World, at_s, id_bytes};
+use super::revocation::{list, listing};
 use crate::SharedStore;
 use crate::StoreFault;
 use crate::audit::{Recorded, RefusedRequest};
@@ -38,6 +39,7 @@ async fn inhabited(store: SharedStore) -> World {
     let doomed = world.family(3, at_s(2)).await;
     drop(world.revoke(RevocationTarget::Family(doomed), at_s(3)).await);
     drop(store.record(world.with_assertion(at_s(3), "spent")).await.unwrap());
+    drop(store.record(listing(&world, 7, at_s(20))).await.unwrap());
     store.keep_secret("one", vec![1, 2, 3]).await.unwrap();
     let mut many = world.event(at_s(4));
     let event = many.events[0].clone();
@@ -81,6 +83,8 @@ pub(super) async fn a_copy_goes_on_where_the_original_was(from: SharedStore, to:
     let (id, there) = (world.family_id(1), World::found(to.clone(), world.tenant.clone()));
     assert_eq!(there.load(&id).await, world.load(&id).await);
     assert_eq!(there.revocations().await, world.revocations().await);
+    let listed = to.listed_tokens(&world.tenant, &list(), at_s(5)).await.unwrap();
+    assert_eq!(listed, from.listed_tokens(&world.tenant, &list(), at_s(5)).await.unwrap());
     let log = whole_log(&to, &world.tenant).await;
     assert_eq!(log, whole_log(&from, &world.tenant).await);
     verify(&world.tenant, &log);
