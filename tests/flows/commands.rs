@@ -192,6 +192,12 @@ fn tokens_are_got_read_and_traced() {
     for token in [tokens.access(), next.access()] {
         assert!(lineage.stdout.contains(&jti(token)), "its ancestors: {}", lineage.stdout);
     }
+    server.cli(&["token", "inspect", next.refresh()]).expect_status(0);
+    server.cli(&["user", "disable", "alice"]).expect_status(0);
+    server.cli(&["user", "enable", "alice"]).expect_status(0);
+    let ended = server.cli(&["token", "inspect", next.refresh()]);
+    assert_eq!(ended.status, 1, "a finding: {}", ended.stdout);
+    assert!(ended.stdout.contains("user, client and grant stand"), "{}", ended.stdout);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use arc_swap::ArcSwap;
 use keywright_jose::Algorithm;
 use keywright_protocol::audit::Record;
 use keywright_protocol::grant::Lifetimes;
+use keywright_protocol::grant::refresh_token::FamilyOrigin;
 use keywright_protocol::id::{Subject, TenantId};
 use keywright_protocol::resource::{ResourceCatalog, TokenFormat};
 use keywright_protocol::revocation::{RevocationEntry, RevocationSet};
@@ -235,6 +236,27 @@ impl App {
     /// The same for the lifetimes that are in force now, which the configuration may have set.
     pub async fn remember_lifetimes(&self, tenant: &TenantState) -> Result<(), ServerFault> {
         self.remember_lifetime(tenant, self.longest_token(tenant)).await
+    }
+
+    /// Whether all that stands behind a refresh family is still there: tenant, client, user, grant.
+    /// `/token` asks the same in its commit.
+    pub async fn is_backed(
+        &self,
+        tenant: &TenantState,
+        origin: &FamilyOrigin,
+    ) -> Result<bool, ServerFault> {
+        let (id, born) = (tenant.id(), origin.created_at);
+        let accepts = |disabled: bool, not_before: Timestamp| !disabled && not_before < born;
+        let client = tenant.client(&origin.client);
+        let client_stands = client.is_some_and(|loaded| {
+            accepts(loaded.client.disabled, loaded.client.not_before)
+        });
+        let tenant_stands = tenant.tenant.load().not_before < born;
+        let user = self.store.load_user(&id, &origin.sub).await?;
+        let user_stands = user.is_some_and(|user| accepts(user.disabled, user.not_before));
+        let grant = self.store.load_grant(&id, &origin.sub, &origin.client).await?;
+        let grant_stands = grant.is_some_and(|grant| grant.id == origin.grant);
+        Ok(tenant_stands && client_stands && user_stands && grant_stands)
     }
 
     fn longest_token(&self, tenant: &TenantState) -> Duration {

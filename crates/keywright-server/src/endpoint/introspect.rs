@@ -6,7 +6,6 @@ use bytes::Bytes;
 use http::{Request, StatusCode};
 use keywright_protocol::claims::introspection::{Introspection, may_introspect};
 use keywright_protocol::client::{AuthenticatedClient, ClientAuthError};
-use keywright_protocol::grant::refresh_token::FamilyOrigin;
 use keywright_protocol::token::RefreshToken;
 use keywright_protocol::wire::introspect::IntrospectRequest;
 use keywright_protocol::wire::json;
@@ -63,23 +62,6 @@ fn inactive() -> Result<(bool, Bytes), Refused> {
     Ok((false, Bytes::from(body)))
 }
 
-/// Whether all that stands behind a family is still there; `/token` asks the same in its commit.
-async fn is_backed(
-    ctx: &Ctx,
-    client: &AuthenticatedClient,
-    origin: &FamilyOrigin,
-) -> Result<bool, Refused> {
-    let (store, tenant) = (&ctx.app.store, &ctx.origin.tenant);
-    let born = origin.created_at;
-    let tenant_floor = ctx.tenant.tenant.load().not_before;
-    let user = store.load_user(tenant, &origin.sub).await?;
-    let user_stands = user.is_some_and(|user| !user.disabled && user.not_before < born);
-    let grant = store.load_grant(tenant, &origin.sub, &origin.client).await?;
-    let grant_stands = grant.is_some_and(|grant| grant.id == origin.grant);
-    let client_stands = client.client().not_before < born && tenant_floor < born;
-    Ok(user_stands && grant_stands && client_stands)
-}
-
 /// A refresh token is shown to its own client alone.
 async fn introspect_refresh(
     ctx: &Ctx,
@@ -93,7 +75,7 @@ async fn introspect_refresh(
         own && in_time && !f.revoked && f.current == token.hash()
     });
     let Some(family) = live else { return inactive() };
-    if !is_backed(ctx, client, &family.origin).await? {
+    if !ctx.app.is_backed(&ctx.tenant, &family.origin).await? {
         return inactive();
     }
     let document = serde_json::json!({

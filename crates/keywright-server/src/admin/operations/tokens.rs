@@ -20,8 +20,14 @@ use crate::tenants::TenantState;
 const TOKEN_CHECKS: [&str; 6] =
     ["well-formed", "signature", "claims", "issuer", "lifetime", "not revoked"];
 /// The checks of a refresh token, in order.
-const REFRESH_CHECKS: [&str; 5] =
-    ["well-formed", "family is known", "not revoked", "not used before", "lifetime"];
+const REFRESH_CHECKS: [&str; 6] = [
+    "well-formed",
+    "family is known",
+    "not revoked",
+    "not used before",
+    "lifetime",
+    "user, client and grant stand",
+];
 
 /// What a token is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
@@ -245,6 +251,10 @@ async fn inspect_refresh(
         }
         Some(family) if family.idle_expires_at.min(family.absolute_expires_at) <= now => {
             Some(("lifetime", "the token is expired"))
+        }
+        Some(family) if !app.is_backed(&*operator.state(app)?, &family.origin).await? => {
+            let why = "its user, its client or what was granted is gone, or was since it began";
+            Some(("user, client and grant stand", why))
         }
         Some(_) => None,
     };
