@@ -173,7 +173,8 @@ impl Ring<'_> {
         let (ours, theirs) = (start(self.ours), start(self.theirs));
         let what = "start to the first answer".to_owned();
         let start = Row { what, unit: "ms", ours, theirs, times: theirs / ours };
-        let memory = memory("memory at rest", self.ours.resident_kib()?, self.theirs.resident_kib()?);
+        let memory =
+            memory("memory at rest", self.ours.resident_kib()?, self.theirs.resident_kib()?);
         Ok(vec![start, memory])
     }
 
@@ -189,7 +190,8 @@ impl Ring<'_> {
     async fn introspection(&self, pairs: u32) -> anyhow::Result<Row> {
         progress("introspection");
         let name = &self.peer.introspected;
-        let kind = self.peer.kinds.iter().find(|kind| kind.name == *name).context("introspected")?;
+        let kind =
+            self.peer.kinds.iter().find(|kind| kind.name == *name).context("introspected")?;
         let own = ask(self.ours.address, token_call(self.machine, name)).await?;
         let own = Call::form("/introspect", &[("token", &own.member("access_token")?)]);
         let own = own.authorized(&self.machine.authorization);

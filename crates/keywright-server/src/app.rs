@@ -248,9 +248,8 @@ impl App {
         let (id, born) = (tenant.id(), origin.created_at);
         let accepts = |disabled: bool, not_before: Timestamp| !disabled && not_before < born;
         let client = tenant.client(&origin.client);
-        let client_stands = client.is_some_and(|loaded| {
-            accepts(loaded.client.disabled, loaded.client.not_before)
-        });
+        let client_stands =
+            client.is_some_and(|loaded| accepts(loaded.client.disabled, loaded.client.not_before));
         let tenant_stands = tenant.tenant.load().not_before < born;
         let user = self.store.load_user(&id, &origin.sub).await?;
         let user_stands = user.is_some_and(|user| accepts(user.disabled, user.not_before));

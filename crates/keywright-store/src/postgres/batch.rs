@@ -12,7 +12,7 @@ use keywright_protocol::revocation::RevocationTarget;
 use tokio::sync::{Notify, oneshot};
 
 use super::pool::{Lane, closed, held};
-use super::{Ending, Shared, TRIES_MAX, group, roll_back};
+use super::{Ending, Shared, TRIES_MAX, group, no_answer, roll_back};
 use crate::StoreFault;
 use crate::audit::Recorded;
 use crate::commit::Commit;
