@@ -59,7 +59,7 @@ pub(crate) fn enter(stage: &Rc<Stage>) {
         // By a clock that is behind no key signs yet; a new one would be made on another thread.
         let agree = stage.plan.clocks() == Clocks::Agree;
         let (chance, rotations) = (stage.fork_chance(), if agree { 0 } else { ROTATIONS_MAX });
-        let operator = Operator { stage: Rc::clone(stage), chance, rotations };
+        let operator = Operator { stage: Rc::clone(stage), chance, rotations, bearer: None };
         stage.executor.spawn(Owner::Actor, Box::pin(operator.live()));
     }
 }
@@ -285,6 +285,8 @@ struct Operator {
     stage: Rc<Stage>,
     chance: Chance,
     rotations: usize,
+    /// Its own token, as long as it is accepted.
+    bearer: Option<String>,
 }
 
 impl Operator {
@@ -304,7 +306,10 @@ impl Operator {
             match self.stage.call(node, ask.clone(), &extras, &mut self.chance).await {
                 // Each try may use up one of the keys that are there.
                 _ if self.rotations >= ROTATIONS_MAX && uses_keys(&ask) => return,
-                Heard::Answer(answer, _) if answer.status != 503 => return,
+                Heard::Answer(answer, _) if answer.status != 503 => {
+                    self.bearer = self.bearer.take().filter(|_| answer.status != 401);
+                    return;
+                }
                 _ => self.rotations += usize::from(uses_keys(&ask)),
             }
         }
@@ -341,11 +346,7 @@ impl Operator {
 
     /// A token of its own, and the name of what is revoked.
     async fn prepare(&mut self, ask: &Ask) -> Option<Extras> {
-        let node = self.stage.some_node(&mut self.chance).await;
-        let bare = Extras::default();
-        let own = self.stage.call(node, Ask::Own, &bare, &mut self.chance).await;
-        let Heard::Answer(answer, _) = own else { return None };
-        let bearer = Some(answer.text("access_token")?.to_owned());
+        let bearer = Some(self.own_token().await?);
         let Ask::Revoke(Target::Grant(user, client)) = ask else {
             return Some(Extras { bearer, grant: None });
         };
@@ -354,6 +355,17 @@ impl Operator {
         let grant = self.stage.store.load_grant(&tenant, &subject(*user), &client).await;
         let grant = grant.ok().flatten()?.id.to_string();
         Some(Extras { bearer, grant: Some(grant) })
+    }
+
+    async fn own_token(&mut self) -> Option<String> {
+        if self.bearer.is_none() {
+            let node = self.stage.some_node(&mut self.chance).await;
+            let bare = Extras::default();
+            let own = self.stage.call(node, Ask::Own, &bare, &mut self.chance).await;
+            let Heard::Answer(answer, _) = own else { return None };
+            self.bearer = answer.text("access_token").map(str::to_owned);
+        }
+        self.bearer.clone()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Runs many schedules: `cargo xtask sim [--schedules N] [--seed S]`.
+//! Runs many schedules: `cargo xtask sim [--schedules N] [--seed S] [--jobs J]`.
 //!
 //! `SEED=S` in the environment runs that one and tells every step; `FAULT=before:N` or
 //! `FAULT=after:N` beside it lets the Nth verb of the store fail in an otherwise calm run.
@@ -19,6 +19,8 @@ const FAILURES_MAX: usize = 10;
 struct Options {
     schedules: u64,
     first_seed: u64,
+    /// Threads; 0 is one for each processor.
+    jobs: u64,
 }
 
 fn main() -> ExitCode {
@@ -38,7 +40,7 @@ fn main() -> ExitCode {
     match options(&words) {
         Some(options) => search(&options),
         None => {
-            println!("usage: keywright-sim [--schedules N] [--seed S]");
+            println!("usage: keywright-sim [--schedules N] [--seed S] [--jobs J]");
             ExitCode::from(2)
         }
     }
@@ -47,12 +49,13 @@ fn main() -> ExitCode {
 fn options(words: &[String]) -> Option<Options> {
     // Fresh seeds each time: the library's own hashing is seeded by the system.
     let fresh = RandomState::new().hash_one("first seed") >> 16;
-    let mut options = Options { schedules: SCHEDULES_DEFAULT, first_seed: fresh };
+    let mut options = Options { schedules: SCHEDULES_DEFAULT, first_seed: fresh, jobs: 0 };
     let mut words = words.iter();
     while let Some(word) = words.next() {
         let number = words.next()?.parse().ok()?;
         match word.as_str() {
             "--schedules" => options.schedules = number,
+            "--jobs" => options.jobs = number,
             "--seed" => options.first_seed = number,
             _ => return None,
         }
@@ -111,13 +114,17 @@ impl Sum {
 
 fn search(options: &Options) -> ExitCode {
     let template = Template::new();
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} schedules, {eta} to go");
+    let style =
+        ProgressStyle::with_template("{bar:40} {pos}/{len} schedules, {per_sec}, {eta} to go");
     let bar = ProgressBar::new(options.schedules);
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     let next = AtomicU64::new(0);
     let sum = Mutex::new(Sum::default());
     // Each schedule is one thread's; the schedules share nothing but the template.
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = match usize::try_from(options.jobs) {
+        Ok(0) | Err(_) => std::thread::available_parallelism().map_or(1, usize::from),
+        Ok(jobs) => jobs,
+    };
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| work(options, &template, &next, &sum, &bar));

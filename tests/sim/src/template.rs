@@ -16,6 +16,7 @@ use keywright_protocol::user::{User, Username};
 use keywright_server::app::App;
 use keywright_server::config::Config;
 use keywright_server::keys::MasterKey;
+use keywright_server::router::Dispatch;
 use keywright_store::SharedStore;
 use keywright_store::client::{ClientStore as _, Create};
 use keywright_store::key::{KeyStore as _, KeyTimes, StoredKey};
@@ -26,6 +27,7 @@ use keywright_store::user::{NewUser, UserStore as _};
 use crate::ask::{CLIENTS, ClientSpec, USERS, UserAt};
 use crate::chance::Chance;
 use crate::kernel::{Kernel, Life, NodeEnvironment, START_MS};
+use crate::plan::TokenFormat;
 
 /// How many successors the signing key of the simulated tokens has: an operator uses up one with
 /// each rotation, and making a new one in the middle of a schedule would be left to chance.
@@ -34,8 +36,10 @@ pub(crate) const SUCCESSORS: usize = 3;
 pub(crate) const ROTATIONS_MAX: usize = SUCCESSORS - 1;
 
 const MASTER: &str = "a master key that only simulations have";
-const RESOURCES: [&str; 2] = [
-    r#"{"identifier": "https://api.example", "alg": "EdDSA",
+const SIGNED: &str = r#"{"identifier": "https://api.example", "alg": "EdDSA",
+    "scopes": [{"name": "api:read"}, {"name": "api:write"}]}"#;
+const SEALED: [&str; 2] = [
+    r#"{"identifier": "https://api.example", "token_format": "opaque",
         "scopes": [{"name": "api:read"}, {"name": "api:write"}]}"#,
     r#"{"identifier": "https://sealed.example", "token_format": "opaque",
         "scopes": [{"name": "sealed:read"}, {"name": "sealed:write"}]}"#,
@@ -43,8 +47,11 @@ const RESOURCES: [&str; 2] = [
 
 /// See the module.
 pub struct Template {
-    store: MemoryStore,
+    opaque: MemoryStore,
+    signed: MemoryStore,
     pub(crate) config: Config,
+    /// Any application's: its endpoints serve every node.
+    pub(crate) dispatch: Dispatch,
 }
 
 impl std::fmt::Debug for Template {
@@ -60,29 +67,39 @@ impl Default for Template {
 }
 
 impl Template {
-    /// Makes the store: keys, clients, resources, users.
+    /// Makes the stores: keys, clients, resources, users.
     pub fn new() -> Self {
         let text = format!("issuer = 'http://127.0.0.1:8080'\n[keys]\nmaster = '{MASTER}'");
         let config = Config::parse(&text, Path::new("keywright.toml"), [])
             .expect("the configuration above is right");
-        let store = MemoryStore::new();
-        at_once(seed(&store));
-        let store = Arc::new(store);
-        // The first node to start makes what is made once: the tenant's own secret.
-        let kernel = Kernel::new(Chance::new(0));
-        let life = Life { node: 0, number: 0 };
-        let ahead_ms = Arc::new(AtomicI64::new(0));
-        let environment = Arc::new(NodeEnvironment { kernel: Arc::clone(&kernel), life, ahead_ms });
-        let shared = Arc::clone(&store) as SharedStore;
-        at_once(App::open(config.clone(), shared, environment)).expect("a new store opens");
-        drop(kernel.take_spawned());
-        Self { store: store.copy(), config }
+        let keys = keys();
+        let [api, other] = SEALED;
+        let (opaque, app) = made(&config, keys.clone(), [api, other]);
+        let (signed, _) = made(&config, keys, [SIGNED, other]);
+        Self { opaque, signed, config, dispatch: Dispatch::new(app) }
     }
 
     /// A store of its own.
-    pub(crate) fn store(&self) -> SharedStore {
-        Arc::new(self.store.copy())
+    pub(crate) fn store(&self, tokens: TokenFormat) -> SharedStore {
+        Arc::new(match tokens {
+            TokenFormat::Opaque => self.opaque.copy(),
+            TokenFormat::Signed => self.signed.copy(),
+        })
     }
+}
+
+/// A store as its first node leaves it, which makes what is made once: the tenant's own secret.
+fn made(config: &Config, keys: Vec<StoredKey>, resources: [&str; 2]) -> (MemoryStore, Arc<App>) {
+    let store = Arc::new(MemoryStore::new());
+    at_once(seed(&store, keys, resources));
+    let kernel = Kernel::new(Chance::new(0));
+    let life = Life { node: 0, number: 0 };
+    let ahead_ms = Arc::new(AtomicI64::new(0));
+    let environment = Arc::new(NodeEnvironment { kernel: Arc::clone(&kernel), life, ahead_ms });
+    let shared = Arc::clone(&store) as SharedStore;
+    let app = at_once(App::open(config.clone(), shared, environment)).expect("a new store opens");
+    drop(kernel.take_spawned());
+    (store.copy(), app)
 }
 
 /// The user of a number.
@@ -109,13 +126,13 @@ const fn record() -> Record {
     Record { now: long_ago(), events: Vec::new(), once: None }
 }
 
-async fn seed(store: &MemoryStore) {
-    for key in keys() {
+async fn seed(store: &MemoryStore, keys: Vec<StoredKey>, resources: [&str; 2]) {
+    for key in keys {
         let created = store.create_key(key, record()).await;
         assert_eq!(created.ok(), Some(Create::Created), "keys have names of their own");
     }
     let tenant = TenantId::default_tenant();
-    for resource in RESOURCES {
+    for resource in resources {
         let resource: ProtectedResource =
             serde_json::from_str(resource).expect("the resources above are right");
         let created = store.create_resource(&tenant, resource, record()).await;

@@ -31,7 +31,7 @@ impl Ledger {
             Ask::Revoke(target) => {
                 let (target, begun) = (target.clone(), self.count);
                 self.doubt(&target);
-                self.revocations.push(Revocation { target, begun, ended: None });
+                self.revocations.push(Revocation { target, begun, begun_ms: now_ms, ended: None });
                 false
             }
             Ask::RevokeToken { token, by } => {
@@ -170,6 +170,21 @@ impl Ledger {
             target => takes(target, user, client),
         })
     }
+
+    /// The second of `iat` until which an access token may be dead that is issued now.
+    ///
+    /// `iat` has whole seconds: what is issued within the second of a revocation, by a node that
+    /// has not heard of it yet, may die with it; and each further one of the same second reaches a
+    /// second further.
+    pub(super) fn may_be_dead_until_s(&self, user: Option<usize>, client: ClientAt) -> i64 {
+        let second = |ms: i64| ms.div_euclid(1000);
+        let taking = self.revocations.iter().filter(|r| takes_access(&r.target, user, client));
+        taking.fold(i64::MIN, |dead_until_s, revocation| {
+            let at_s = revocation.ended.map_or(i64::MAX, |(_, ended_ms)| second(ended_ms));
+            let again = dead_until_s >= second(revocation.begun_ms);
+            at_s.max(dead_until_s.saturating_add(i64::from(again)))
+        })
+    }
 }
 
 /// Whether a revocation takes all that a client holds for a user.
@@ -187,5 +202,30 @@ pub(super) fn takes_access(target: &Target, user: Option<usize>, client: ClientA
     match user {
         Some(user) => takes(target, user, client),
         None => *target == Target::Client(client),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Clocks;
+
+    #[test]
+    fn each_revocation_of_a_second_reaches_a_second_further() {
+        let until = |moments: &[(i64, Option<i64>)]| {
+            let mut ledger = Ledger::new(Clocks::Agree, 1);
+            for (begun_ms, ended_ms) in moments {
+                let (begun_ms, ended) = (*begun_ms, ended_ms.map(|ms| (0, ms)));
+                let target = Target::User(0);
+                ledger.revocations.push(Revocation { target, begun: 0, begun_ms, ended });
+            }
+            ledger.may_be_dead_until_s(Some(0), 0)
+        };
+        assert_eq!(until(&[]), i64::MIN);
+        assert_eq!(until(&[(4100, Some(4900))]), 4);
+        assert_eq!(until(&[(4100, Some(4900)), (4910, Some(4990))]), 5);
+        assert_eq!(until(&[(4100, Some(4200)), (4300, Some(4400)), (4500, Some(5100))]), 6);
+        assert_eq!(until(&[(4100, Some(4200)), (5300, Some(5400))]), 5, "another second");
+        assert_eq!(until(&[(4100, None)]), i64::MAX, "not ended");
     }
 }

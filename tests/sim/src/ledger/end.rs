@@ -297,14 +297,8 @@ impl Ledger {
         }
         let since = call.begun;
         let revoked = user.is_some_and(|user| self.may_be_revoked(user, client, since));
-        // `iat` has whole seconds: what is issued within the second of a revocation, by a node that
-        // has not heard of it yet, may die with it.
-        let within_the_second = self.revocations.iter().any(|revocation| {
-            let same = |ms: i64| ms.div_euclid(1000) >= call.begun_ms.div_euclid(1000);
-            takes_access(&revocation.target, user, client)
-                && revocation.ended.is_none_or(|(_, ms)| same(ms))
-        });
-        let doubtful = revoked || within_the_second;
+        let iat_s = call.begun_ms.div_euclid(1000);
+        let doubtful = revoked || iat_s <= self.may_be_dead_until_s(user, client);
         let expires_ms = call.begun_ms + lifetime_s.unwrap_or(0) * 1000;
         let fate = Fate { doubtful, deaths: Vec::new() };
         let ended = self.count;
