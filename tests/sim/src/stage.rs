@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use keywright_protocol::id::TenantId;
+use keywright_protocol::time::Timestamp;
 use keywright_server::app::App;
 use keywright_server::config::Config;
 use keywright_server::jobs::Follower;
@@ -382,9 +383,9 @@ impl Stage {
         self.executor.spawn(Owner::Stage, Box::pin(hanging_up));
     }
 
-    /// The application behind a node, for what is no endpoint.
-    pub(crate) fn app(&self, node: usize) -> Option<(Life, Arc<App>)> {
-        self.running(node).map(|(life, running)| (life, running.app))
+    /// The moment by a right clock.
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.kernel.now_ms())
     }
 
     fn published(&self, app: &App) -> Rc<Published> {

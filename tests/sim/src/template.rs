@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicI64;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use argon2::{Argon2, Params, PasswordHasher as _, Version};
 use keywright_jose::{Algorithm, SigningKey, sha256};
 use keywright_protocol::audit::Record;
 use keywright_protocol::client::{Client, ClientMetadata, StoredSecret};
@@ -102,6 +103,27 @@ fn made(config: &Config, keys: Vec<StoredKey>, resources: [&str; 2]) -> (MemoryS
     (store.copy(), app)
 }
 
+/// What nobody's password is.
+pub(crate) const WRONG_PASSWORD: &str = "a password that nobody at all has ever chosen for this";
+
+/// The password of the user of a number.
+pub(crate) fn password_of(user: UserAt) -> String {
+    format!("a password that nobody but the user {user} has ever heard of")
+}
+
+/// The least that Argon2 can be asked for: a stored hash names its own cost.
+pub(crate) fn cheap_hash(password: &str) -> String {
+    let params = Params::new(Params::MIN_M_COST, 1, 1, None).expect("the least is enough");
+    let argon2 = Argon2::new(argon2::Algorithm::Argon2id, Version::V0x13, params);
+    let hash = argon2.hash_password_with_salt(password.as_bytes(), &[7; 16]);
+    hash.expect("a short password is hashed").to_string()
+}
+
+/// The name that the user of a number signs in with.
+pub(crate) fn username(user: UserAt) -> String {
+    format!("user{user}")
+}
+
 /// The user of a number.
 pub(crate) fn subject(user: UserAt) -> Subject {
     Subject::from_trusted(format!("user_of_number_{user}"))
@@ -167,9 +189,10 @@ fn registered(spec: &ClientSpec) -> Client {
 }
 
 fn known(user: UserAt) -> NewUser {
+    let password = password_of(user);
     let user = User {
         sub: subject(user),
-        username: Username::parse(&format!("user{user}")).expect("visible ASCII"),
+        username: Username::parse(&username(user)).expect("visible ASCII"),
         email: None,
         email_verified: false,
         claims: serde_json::Map::new(),
@@ -178,7 +201,8 @@ fn known(user: UserAt) -> NewUser {
         created_at: long_ago(),
         updated_at: long_ago(),
     };
-    NewUser { tenant: TenantId::default_tenant(), user, password_hash: None, record: record() }
+    let password_hash = Some(cheap_hash(&password));
+    NewUser { tenant: TenantId::default_tenant(), user, password_hash, record: record() }
 }
 
 /// One key of each algorithm, and the successors of the one that signs the simulated tokens.

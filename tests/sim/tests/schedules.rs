@@ -113,3 +113,28 @@ fn a_key_that_is_not_withdrawn_is_found() {
 fn a_scope_that_grows_is_found() {
     finds(Sabotage::ScopeGrows, Invariant::NarrowScope, &[]);
 }
+
+#[test]
+fn another_password_is_found() {
+    finds(Sabotage::OtherPassword, Invariant::Bound, &[Invariant::NothingLost]);
+}
+
+#[test]
+fn a_sign_out_that_is_not_done_is_found() {
+    finds(Sabotage::SignOutDropped, Invariant::StaysRevoked, &[]);
+}
+
+#[test]
+fn a_sign_out_that_takes_too_much_is_found() {
+    finds(Sabotage::SignOutTakesAll, Invariant::NothingLost, &[]);
+}
+
+#[test]
+fn a_consent_that_keeps_what_was_left_out_is_found() {
+    finds(Sabotage::ConsentKept, Invariant::StaysRevoked, &[]);
+}
+
+#[test]
+fn a_consent_that_nobody_gave_is_found() {
+    finds(Sabotage::ConsentGrows, Invariant::NarrowScope, &[]);
+}

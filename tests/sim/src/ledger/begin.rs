@@ -1,7 +1,7 @@
 //! What a call puts in doubt as soon as it begins, and what is promised of its answer.
 
 use super::{Call, CallId, Clocks, Ledger, Revocation};
-use crate::ask::{Ask, ClientAt, Scope, Target, Token, Verifier};
+use crate::ask::{Ask, ClientAt, Password, Scope, Target, Token, Verifier};
 use crate::kernel::Life;
 
 /// How long an answer to a refresh may be asked for again.
@@ -18,8 +18,11 @@ impl Ledger {
         let doubted = self.is_doubted(&ask);
         self.calls_made += 1;
         let promised = match &ask {
-            Ask::Authorize { session, .. } => {
-                self.sessions.get(*session).is_some_and(|session| !session.fate.doubtful)
+            Ask::Authorize { session, .. } | Ask::Resume { session, .. } => {
+                session.is_some_and(|at| self.is_promised_session(at))
+            }
+            Ask::Consent { session, client, ticked } => {
+                self.begin_consent(*session, *client, *ticked, now_ms)
             }
             Ask::Introspect { token, .. } => match token {
                 Token::Access(_) => true,
@@ -29,16 +32,19 @@ impl Ledger {
             Ask::Redeem { code, by, verifier } => self.show_code(*code, *by, *verifier, now_ms),
             Ask::Refresh { token, by, scope } => self.show_refresh(*token, *by, *scope, now_ms),
             Ask::Revoke(target) => {
-                let (target, begun) = (target.clone(), self.count);
-                self.doubt(&target);
-                self.revocations.push(Revocation { target, begun, begun_ms: now_ms, ended: None });
+                self.begin_revocation(target.clone(), now_ms);
                 false
             }
             Ask::RevokeToken { token, by } => {
                 self.doubt_token(*token, *by);
                 false
             }
-            Ask::RotateKey => false,
+            Ask::RotateKey | Ask::Show { .. } => false,
+            Ask::SignIn { password, .. } => *password == Password::Right,
+            Ask::SignOut { session, .. } => {
+                self.begin_revocation(Target::SignedOut(*session), now_ms);
+                false
+            }
         };
         let known = self.known.get(life.node).copied().unwrap_or(0);
         let call = Call {
@@ -57,9 +63,21 @@ impl Ledger {
     }
 
     fn is_doubted(&self, ask: &Ask) -> bool {
-        let Ask::Refresh { token, .. } = ask else { return false };
-        let family = self.refreshes.get(*token).and_then(|r| self.families.get(r.family));
-        family.is_some_and(|family| family.fate.doubtful)
+        match ask {
+            Ask::Consent { session, client, .. } => self.is_consent_doubted(*session, *client),
+            Ask::Refresh { token, .. } => {
+                let family = self.refreshes.get(*token).and_then(|r| self.families.get(r.family));
+                family.is_some_and(|family| family.fate.doubtful)
+            }
+            Ask::SignOut { session, .. } => !self.is_promised_session(*session),
+            _ => false,
+        }
+    }
+
+    /// Somebody has begun to take something back.
+    pub(super) fn begin_revocation(&mut self, target: Target, begun_ms: i64) {
+        self.doubt(&target);
+        self.revocations.push(Revocation { target, begun: self.count, begun_ms, ended: None });
     }
 
     fn show_code(&mut self, at: usize, by: ClientAt, verifier: Verifier, now_ms: i64) -> bool {
@@ -142,15 +160,18 @@ impl Ledger {
         };
         for (at, session) in self.sessions.iter_mut().enumerate() {
             let user = matches!(target, Target::User(user) if *user == session.user);
-            session.fate.doubtful |= user || *target == Target::Session(at);
+            let named = *target == Target::Session(at) || *target == Target::SignedOut(at);
+            session.fate.doubtful |= user || named;
         }
         for code in &mut self.codes {
             let taken = takes(target, code.user, code.client);
-            code.fate.doubtful |= taken || session_user == Some(code.user);
+            let signed_out = *target == Target::SignedOut(code.session);
+            code.fate.doubtful |= taken || signed_out || session_user == Some(code.user);
         }
         for (at, family) in self.families.iter_mut().enumerate() {
             let taken = takes(target, family.user, family.client);
-            let named = *target == Target::Family(at);
+            let signed_out = *target == Target::SignedOut(family.session);
+            let named = *target == Target::Family(at) || signed_out && !family.outlives_session();
             family.fate.doubtful |= taken || named || session_user == Some(family.user);
         }
         for access in &mut self.accesses {
@@ -162,11 +183,16 @@ impl Ledger {
     }
 
     /// Whether a revocation was on its way at some time since, which may take something of a user
-    /// and client.
+    /// and client; but for the one that began then.
     pub(super) fn may_be_revoked(&self, user: usize, client: ClientAt, since: u64) -> bool {
-        let meanwhile = self.revocations.iter().filter(|r| r.ended.is_none_or(|(n, _)| n > since));
+        let meanwhile = self
+            .revocations
+            .iter()
+            .filter(|r| r.begun != since && r.ended.is_none_or(|(n, _)| n > since));
         meanwhile.map(|revocation| &revocation.target).any(|target| match target {
-            Target::Session(at) => self.sessions.get(*at).is_some_and(|s| s.user == user),
+            Target::Session(at) | Target::SignedOut(at) => {
+                self.sessions.get(*at).is_some_and(|s| s.user == user)
+            }
             target => takes(target, user, client),
         })
     }
@@ -193,7 +219,7 @@ pub(super) fn takes(target: &Target, user: usize, client: ClientAt) -> bool {
         Target::Client(taken) => *taken == client,
         Target::Grant(of, to) => *of == user && *to == client,
         Target::User(taken) => *taken == user,
-        Target::Family(_) | Target::Key(_) | Target::Session(_) => false,
+        Target::Family(_) | Target::Key(_) | Target::Session(_) | Target::SignedOut(_) => false,
     }
 }
 
