@@ -13,6 +13,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use keywright_sim::{Moment, Outcome, Schedule, Template};
 
 const SCHEDULES_DEFAULT: u64 = 10_000;
+/// Where no bar can be drawn, a line after so many.
+const SCHEDULES_TOLD: u64 = 50_000;
 /// After so many failures the rest would say the same.
 const FAILURES_MAX: usize = 10;
 
@@ -99,7 +101,7 @@ struct Sum {
     faults: u64,
     calls: u64,
     issued: usize,
-    failures: Vec<String>,
+    failures: usize,
 }
 
 impl Sum {
@@ -132,21 +134,13 @@ fn search(options: &Options) -> ExitCode {
     });
     bar.finish_and_clear();
     let sum = sum.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    for failure in &sum.failures {
-        println!("{failure}\n");
-    }
     let first = options.first_seed;
     println!(
         "{} schedules from seed {first}: {} calls, {} verbs, {} faults injected, {} credentials \
          issued, {} failures",
-        sum.schedules,
-        sum.calls,
-        sum.verbs,
-        sum.faults,
-        sum.issued,
-        sum.failures.len()
+        sum.schedules, sum.calls, sum.verbs, sum.faults, sum.issued, sum.failures
     );
-    if sum.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if sum.failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn work(
@@ -166,9 +160,15 @@ fn work(
         let mut sum = sum.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match verdict {
             Ok(outcome) => sum.add(&outcome),
-            Err(failure) => sum.failures.push(failure.to_string()),
+            Err(failure) => {
+                bar.suspend(|| println!("{failure}\n"));
+                sum.failures += 1;
+            }
         }
-        if sum.failures.len() >= FAILURES_MAX {
+        if bar.is_hidden() && sum.schedules.is_multiple_of(SCHEDULES_TOLD) {
+            println!("{} of {} schedules", sum.schedules, options.schedules);
+        }
+        if sum.failures >= FAILURES_MAX {
             next.store(options.schedules, Ordering::Relaxed);
         }
         drop(sum);
