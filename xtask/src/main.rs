@@ -30,7 +30,7 @@ usage: cargo xtask COMMAND
 
   test [--only FILTER] [--no-install]   set up what is missing and run every test
   tidy [--exposures]                    check what the compiler cannot; list uses of secrets
-  sim [--schedules N] [--seed S]        run the simulator over many seeds; SEED=S runs that one
+  sim [--schedules N] [--seed S] [--jobs J]  the simulator over many seeds; SEED=S runs that one
   rfc [--check]                         write docs/rfc-coverage.md, or fail when it is stale
   ci                                    what CI runs: fmt, tidy, clippy, test";
 

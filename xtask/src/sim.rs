@@ -10,7 +10,7 @@ use std::time::Duration;
 const LIMIT: Duration = Duration::from_hours(24);
 
 const BUILD_AND_RUN: &[&str] = &["run", "--release", "-p", "keywright-sim", "--"];
-const OPTIONS: &[&str] = &["--schedules", "--seed"];
+const OPTIONS: &[&str] = &["--jobs", "--schedules", "--seed"];
 
 /// Options in pairs: a name and a number. The simulator reads `SEED` by itself.
 pub(crate) fn parse(words: &[&str]) -> Option<Vec<String>> {
@@ -38,8 +38,8 @@ mod tests {
     #[test]
     fn options_come_in_pairs() {
         assert_eq!(parse(&[]), Some(Vec::new()));
-        let both = ["--schedules", "1000000", "--seed", "7"];
-        assert_eq!(parse(&both).map(|words| words.len()), Some(4));
+        let both = ["--schedules", "1000000", "--seed", "7", "--jobs", "1"];
+        assert_eq!(parse(&both).map(|words| words.len()), Some(6));
         for bad in [&["--schedules"][..], &["--seed", "x"], &["--fast", "1"], &["7"]] {
             assert_eq!(parse(bad), None, "{bad:?}");
         }

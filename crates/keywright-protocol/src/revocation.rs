@@ -173,8 +173,8 @@ pub struct RevocationSet {
 
 /// Dead by name, until an expiry.
 type Named = HashMap<String, Timestamp>;
-/// Dead if issued at or before a second, until an expiry.
-type Floors = HashMap<String, (Floor, Timestamp)>;
+/// Dead if issued at or before a second.
+type Floors = HashMap<String, Floored>;
 
 /// What is dead of a client, user or tenant.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -201,6 +201,19 @@ impl Floor {
             floor.issued_until_s.max(further_s)
         })
     }
+}
+
+/// How a client, user or tenant stands. What the log says of it is counted in the log's order, so
+/// that every process comes to the same second, whichever entry it heard of first.
+#[derive(Debug)]
+struct Floored {
+    /// By the log, up to where it was followed.
+    followed: Option<Floor>,
+    /// What this process has written and not yet followed the log to: place and second, in order.
+    ahead: Vec<(u64, i64)>,
+    /// By both.
+    floor: Floor,
+    expires_at: Timestamp,
 }
 
 #[derive(Debug, Default)]
@@ -238,12 +251,16 @@ impl RevocationSet {
     /// Adds the next entry of the log, in order; adding it twice changes nothing.
     pub fn insert(&mut self, entry: &RevocationEntry) {
         self.last_seq = self.last_seq.max(entry.seq);
-        self.learn(entry);
+        self.add(entry, Heard::Followed);
     }
 
     /// Adds an entry that this process has just written, before the log is followed to it: others
     /// may have written between, so the place in the log stays.
     pub fn learn(&mut self, entry: &RevocationEntry) {
+        self.add(entry, Heard::Ahead);
+    }
+
+    fn add(&mut self, entry: &RevocationEntry, heard: Heard) {
         let tenant = self.tenants.entry(entry.tenant.clone()).or_default();
         match &entry.target {
             RevocationTarget::Token(id) => name(&mut tenant.tokens, id.as_str(), entry),
@@ -251,9 +268,9 @@ impl RevocationSet {
             RevocationTarget::Grant(id) => name(&mut tenant.grants, id.as_str(), entry),
             RevocationTarget::Session(id) => name(&mut tenant.sessions, id.as_str(), entry),
             RevocationTarget::SigningKey(id) => name(&mut tenant.keys, id, entry),
-            RevocationTarget::Client(id) => raise(&mut tenant.clients, id.as_str(), entry),
-            RevocationTarget::User(id) => raise(&mut tenant.users, id.as_str(), entry),
-            RevocationTarget::Tenant => raise(&mut tenant.everything, "", entry),
+            RevocationTarget::Client(id) => raise(&mut tenant.clients, id.as_str(), entry, heard),
+            RevocationTarget::User(id) => raise(&mut tenant.users, id.as_str(), entry, heard),
+            RevocationTarget::Tenant => raise(&mut tenant.everything, "", entry, heard),
         }
     }
 
@@ -272,7 +289,7 @@ impl RevocationSet {
             RevocationTarget::User(_) => &tenant.users,
             _ => return None,
         };
-        floors.get(target.identifier()).map(|(floor, _)| *floor)
+        floors.get(target.identifier()).map(|floored| floored.floor)
     }
 
     /// Whether a token is revoked.
@@ -300,7 +317,7 @@ impl RevocationSet {
     pub fn forget_expired(&mut self, now: Timestamp) {
         for tenant in self.tenants.values_mut() {
             tenant.named_mut().into_iter().for_each(|map| map.retain(|_, end| *end > now));
-            tenant.floors_mut().into_iter().for_each(|map| map.retain(|_, (_, end)| *end > now));
+            tenant.floors_mut().into_iter().for_each(|map| map.retain(|_, f| f.expires_at > now));
         }
         self.tenants.retain(|_, t| {
             t.named().into_iter().any(|map| !map.is_empty())
@@ -330,7 +347,7 @@ impl TenantRevocations {
     /// The second until which a client's tokens for a user are dead.
     fn floor_s(&self, client: &str, sub: &str) -> i64 {
         let named = [(&self.clients, client), (&self.users, sub), (&self.everything, "")];
-        Floor::dead_until_s(named.map(|(map, id)| map.get(id).map(|(floor, _)| *floor)))
+        Floor::dead_until_s(named.map(|(map, id)| map.get(id).map(|floored| floored.floor)))
     }
 }
 
@@ -339,20 +356,45 @@ fn name(map: &mut Named, id: &str, entry: &RevocationEntry) {
     *expires = (*expires).max(entry.expires_at);
 }
 
+/// How a process comes to know of an entry.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Heard {
+    /// It has written it, and others may have written between.
+    Ahead,
+    /// It has followed the log to it.
+    Followed,
+}
+
+fn raise(map: &mut Floors, id: &str, entry: &RevocationEntry, heard: Heard) {
+    let (at_s, seq) = (entry.at.as_unix_s(), entry.seq);
+    let floored = map.entry(id.to_owned()).or_insert_with(|| Floored {
+        followed: None,
+        ahead: Vec::new(),
+        floor: raised(None, (seq, at_s)),
+        expires_at: entry.expires_at,
+    });
+    let followed = floored.followed.is_some_and(|floor| floor.seq >= seq);
+    let ahead = floored.ahead.binary_search_by_key(&seq, |(seq, _)| *seq);
+    match (heard, ahead) {
+        _ if followed => return,
+        (Heard::Ahead, Ok(_)) => return,
+        (Heard::Ahead, Err(place)) => floored.ahead.insert(place, (seq, at_s)),
+        (Heard::Followed, _) => {
+            floored.followed = Some(raised(floored.followed, (seq, at_s)));
+            floored.ahead.retain(|(ahead, _)| *ahead > seq);
+        }
+    }
+    let ahead = floored.ahead.iter();
+    let floor = ahead.fold(floored.followed, |floor, entry| Some(raised(floor, *entry)));
+    floored.floor = floor.unwrap_or(floored.floor);
+    floored.expires_at = floored.expires_at.max(entry.expires_at);
+}
+
 /// A token that was issued after one revocation and before the next may carry an `iat` a second
 /// ahead; so the next reaches at least a second further, even within the same second.
-fn raise(map: &mut Floors, id: &str, entry: &RevocationEntry) {
-    let (at_s, seq) = (entry.at.as_unix_s(), entry.seq);
-    let new = Floor { issued_until_s: at_s, at_s, seq };
-    let (known, end) = map.entry(id.to_owned()).or_insert((new, entry.expires_at));
-    if seq > known.seq {
-        let issued_until_s = at_s.max(known.issued_until_s.saturating_add(1));
-        *known = Floor { issued_until_s, ..new };
-        *end = (*end).max(entry.expires_at);
-    } else if seq < known.seq {
-        // Another node's, followed after our own later one: at worst a second too much.
-        known.issued_until_s = known.issued_until_s.max(at_s.saturating_add(1));
-    }
+fn raised(before: Option<Floor>, (seq, at_s): (u64, i64)) -> Floor {
+    let further_s = before.map_or(at_s, |floor| floor.issued_until_s.saturating_add(1));
+    Floor { issued_until_s: at_s.max(further_s), at_s, seq }
 }
 
 #[cfg(test)]
@@ -447,6 +489,25 @@ mod tests {
         set.insert(&entry(2, user(), 99));
         assert!(set.revokes(&tenant, &facts()), "issued between the two");
         assert_eq!(set.earliest_iat_s(&tenant, "c", "u"), 101);
+    }
+
+    #[test]
+    fn every_process_counts_in_the_order_of_the_log() {
+        let tenant = TenantId::default_tenant();
+        let user = |seq| entry(seq, RevocationTarget::User(Subject::from_trusted("u")), 99);
+        let mut follower = RevocationSet::default();
+        (1..=3).for_each(|seq| follower.insert(&user(seq)));
+        assert_eq!(follower.earliest_iat_s(&tenant, "c", "u"), 102);
+        // One that has written the last two itself, before it hears of the first.
+        let mut writer = RevocationSet::default();
+        [3, 2].iter().for_each(|seq| writer.learn(&user(*seq)));
+        assert_eq!(writer.earliest_iat_s(&tenant, "c", "u"), 101);
+        for _ in 0..2 {
+            (1..=3).for_each(|seq| writer.insert(&user(seq)));
+            assert_eq!(writer.earliest_iat_s(&tenant, "c", "u"), 102, "however often it follows");
+        }
+        writer.learn(&user(2));
+        assert_eq!(writer.earliest_iat_s(&tenant, "c", "u"), 102);
     }
 
     #[test]

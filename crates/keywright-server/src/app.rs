@@ -366,7 +366,7 @@ impl App {
         }
         for alg in algorithms {
             let keys = tenant.keys.load();
-            let active = |key: &&crate::keys::ring::RingKey| key.key.alg() == alg;
+            let active = |key: &&crate::keys::ring::RingKey| key.alg == alg;
             let newest = keys.iter().filter(active).map(|k| k.times.active_at).max();
             if let Some(since) = newest {
                 let age = now.since(since).as_secs();

@@ -13,8 +13,16 @@ use std::time::Duration;
 use keywright_protocol::time::Timestamp;
 use zeroize::Zeroize as _;
 
+use crate::password;
+
 /// Work that ends without a result: a wait, or what runs beside the requests.
 pub type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Work that waits for nothing and takes long: it holds a thread until it is done.
+pub type SlowWork = Box<dyn FnOnce() + Send>;
+
+/// Where slow work is left; what becomes of it, whoever left it must find out from the work itself.
+pub type SlowLane = Box<dyn Fn(SlowWork) + Send + Sync>;
 
 /// Time, chance and order, as the shell sees them.
 pub trait Environment: Send + Sync + 'static {
@@ -32,6 +40,11 @@ pub trait Environment: Send + Sync + 'static {
     /// Runs work beside the requests; nobody waits for it.
     fn spawn(&self, work: Work) {
         tokio::spawn(work);
+    }
+
+    /// A lane of its own for slow work, so many pieces of it at once.
+    fn slow_lane(&self, threads: usize) -> SlowLane {
+        password::threads(threads)
     }
 }
 

@@ -2,7 +2,7 @@
 //! sign-ins never starves tokens.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 
@@ -11,7 +11,7 @@ use keywright_protocol::limits::{PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
 use keywright_protocol::secret::Secret;
 use tokio::sync::oneshot;
 
-use crate::environment::{Environment, random};
+use crate::environment::{Environment, SlowLane, SlowWork, random};
 use crate::error::ServerFault;
 
 /// The OWASP minimum for Argon2id: 19 MiB, two passes, one lane.
@@ -31,12 +31,9 @@ pub enum PasswordVerdict {
     Wrong,
 }
 
-/// What a thread is given to do.
-type Work = Box<dyn FnOnce() + Send>;
-
 /// A bounded place for slow hashing.
 pub struct Passwords {
-    work: Sender<Work>,
+    lane: SlowLane,
     waiting: Arc<AtomicUsize>,
     queue_max: usize,
     unknown: Arc<Unknown>,
@@ -61,16 +58,8 @@ impl Passwords {
     pub fn new(threads: usize, queue_max: usize, environment: &dyn Environment) -> Self {
         let password = Secret::new(keywright_jose::base64url_encode(&random::<24>(environment)));
         let unknown = Unknown { password, salt: random(environment), hash: OnceLock::new() };
-        let (work, given) = channel();
-        let given = Arc::new(Mutex::new(given));
-        for _ in 0..threads.max(1) {
-            let given = Arc::clone(&given);
-            let thread = thread::Builder::new().name("password".to_owned());
-            if let Err(error) = thread.spawn(move || serve(&given)) {
-                tracing::error!(%error, "a thread for passwords could not be started");
-            }
-        }
-        Self { work, waiting: Arc::new(AtomicUsize::new(0)), queue_max, unknown: Arc::new(unknown) }
+        let lane = environment.slow_lane(threads);
+        Self { lane, waiting: Arc::new(AtomicUsize::new(0)), queue_max, unknown: Arc::new(unknown) }
     }
 
     /// Compares a password with a stored hash. An account that does not exist, or has no password,
@@ -113,13 +102,28 @@ impl Passwords {
                 let _gone = caller.send(work());
             }
         });
-        self.work.send(work).map_err(|_| STOPPED)?;
+        (self.lane)(work);
         answer.await.map_err(|_| STOPPED)
     }
 }
 
+/// The lane of a real machine: threads that end when nobody can ask any more.
+pub(crate) fn threads(count: usize) -> SlowLane {
+    let (work, given) = channel();
+    let given = Arc::new(Mutex::new(given));
+    for _ in 0..count.max(1) {
+        let given = Arc::clone(&given);
+        let thread = thread::Builder::new().name("password".to_owned());
+        if let Err(error) = thread.spawn(move || serve(&given)) {
+            tracing::error!(%error, "a thread for passwords could not be started");
+        }
+    }
+    // Where no thread works, the piece is dropped, and with it what its caller waits for.
+    Box::new(move |piece| drop(work.send(piece)))
+}
+
 /// Works until nobody can ask any more.
-fn serve(given: &Mutex<Receiver<Work>>) {
+fn serve(given: &Mutex<Receiver<SlowWork>>) {
     // Without it, sign-ins take their full share of the processors: worse, not wrong.
     if let Err(error) = rustix::process::nice(NICENESS) {
         tracing::warn!(%error, "sign-ins cannot stand back behind tokens");

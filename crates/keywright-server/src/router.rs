@@ -102,6 +102,12 @@ impl Dispatch {
         Self { router: endpoint::routes(), app }
     }
 
+    /// The same endpoints over another application.
+    #[must_use]
+    pub fn over(&self, app: Arc<App>) -> Self {
+        Self { router: self.router.clone(), app }
+    }
+
     async fn answer<B>(self, mut request: Request<B>) -> Response
     where
         B: HttpBody<Data = Bytes> + Send + 'static,

@@ -3,11 +3,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use keywright_protocol::audit::{Actor, EventType, Origin, Record};
-use keywright_protocol::id::{ClientId, SessionId, TenantId};
-use keywright_protocol::session::{Authentication, Session};
+use keywright_protocol::id::{ClientId, TenantId};
 use keywright_protocol::token::SessionToken;
-use keywright_store::session::{SignIn, SignedIn};
 
 use crate::ask::{
     API, Ask, ClientAt, FOR_PEOPLE, POS, Scope, SessionAt, Target, Token, USERS, UserAt, Verifier,
@@ -15,7 +12,7 @@ use crate::ask::{
 };
 use crate::chance::Chance;
 use crate::executor::Owner;
-use crate::ledger::{Brought, Clocks, Issued};
+use crate::ledger::{Brought, Issued};
 use crate::stage::{Heard, Stage};
 use crate::template::{ROTATIONS_MAX, subject};
 use crate::wire::Extras;
@@ -26,11 +23,13 @@ const ASKS_PER_ACTION: usize = 4;
 const TRIES_MAX: usize = 3;
 
 /// A browser and the application behind it: what its tabs share.
-struct Device {
-    user: UserAt,
-    client: ClientAt,
-    session: Option<SessionAt>,
-    code: Option<usize>,
+pub(crate) struct Device {
+    pub(crate) user: UserAt,
+    pub(crate) client: ClientAt,
+    /// The cookie that ties flows to the browser.
+    pub(crate) browser: Option<String>,
+    pub(crate) session: Option<SessionAt>,
+    pub(crate) code: Option<usize>,
     tokens: Option<Issued>,
 }
 
@@ -41,6 +40,7 @@ pub(crate) fn enter(stage: &Rc<Stage>) {
         let device = Rc::new(RefCell::new(Device {
             user: chance.below(USERS),
             client: chance.among(&FOR_PEOPLE).unwrap_or(WEB),
+            browser: None,
             session: None,
             code: None,
             tokens: None,
@@ -56,18 +56,16 @@ pub(crate) fn enter(stage: &Rc<Stage>) {
         stage.executor.spawn(Owner::Actor, Box::pin(thief.live()));
     }
     for _ in 0..stage.plan.operators {
-        // By a clock that is behind no key signs yet; a new one would be made on another thread.
-        let agree = stage.plan.clocks() == Clocks::Agree;
-        let (chance, rotations) = (stage.fork_chance(), if agree { 0 } else { ROTATIONS_MAX });
-        let operator = Operator { stage: Rc::clone(stage), chance, rotations };
+        let (stage, chance) = (Rc::clone(stage), stage.fork_chance());
+        let operator = Operator { stage: Rc::clone(&stage), chance, rotations: 0, bearer: None };
         stage.executor.spawn(Owner::Actor, Box::pin(operator.live()));
     }
 }
 
-struct Tab {
-    stage: Rc<Stage>,
-    device: Rc<RefCell<Device>>,
-    chance: Chance,
+pub(crate) struct Tab {
+    pub(crate) stage: Rc<Stage>,
+    pub(crate) device: Rc<RefCell<Device>>,
+    pub(crate) chance: Chance,
 }
 
 impl Tab {
@@ -85,21 +83,20 @@ impl Tab {
     }
 
     async fn act(&mut self) {
-        let (session, code, tokens) = {
+        let (code, tokens) = {
             let device = self.device.borrow();
-            (device.session, device.code, device.tokens)
+            (device.code, device.tokens)
         };
-        match (tokens, code, session) {
-            (Some(tokens), _, _) => self.use_tokens(tokens).await,
-            (None, Some(code), _) => self.redeem(code).await,
-            (None, None, Some(session)) => self.authorize(session).await,
-            (None, None, None) => self.sign_in().await,
+        match (tokens, code) {
+            (Some(tokens), _) => self.use_tokens(tokens).await,
+            (None, Some(code)) => self.redeem(code).await,
+            (None, None) => self.walk().await,
         }
     }
 
     async fn use_tokens(&mut self, tokens: Issued) {
         let client = self.device.borrow().client;
-        match self.chance.below(12) {
+        match self.chance.below(14) {
             0 => {
                 let token = Token::Access(tokens.access);
                 self.hear(Ask::Introspect { token, by: API }).await;
@@ -116,6 +113,7 @@ impl Tab {
                 let mut device = self.device.borrow_mut();
                 (device.session, device.code, device.tokens) = (None, None, None);
             }
+            3 => self.sign_out().await,
             _ => self.refresh(tokens).await,
         }
     }
@@ -166,59 +164,6 @@ impl Tab {
         } else if self.chance.one_in(2) {
             self.device.borrow_mut().code = None;
         }
-    }
-
-    async fn authorize(&mut self, session: SessionAt) {
-        let client = self.device.borrow().client;
-        match self.hear(Ask::Authorize { session, client }).await {
-            Heard::Answer(_, Brought::Code(code)) => self.device.borrow_mut().code = Some(code),
-            Heard::Answer(answer, _) if answer.status < 500 => {
-                self.device.borrow_mut().session = None;
-            }
-            _ => {}
-        }
-    }
-
-    /// Signs in, past the page: slow hashing has no part in this.
-    async fn sign_in(&mut self) {
-        let node = self.stage.some_node(&mut self.chance).await;
-        let Some((life, app)) = self.stage.app(node) else { return };
-        let (user, mut bytes, mut id) = (self.device.borrow().user, [0; 32], [0; 16]);
-        self.chance.fill(&mut bytes);
-        self.chance.fill(&mut id);
-        let cookie = SessionToken::from_random(bytes);
-        self.stage.kernel.advance(1);
-        let now = app.now();
-        let session = Session {
-            id: SessionId::from_random(id),
-            sub: subject(user),
-            authentication: Authentication::by_password(now),
-            expires_at: now.plus(app.config.load().limits.session_lifetime),
-            ip: None,
-            user_agent: None,
-        };
-        let origin = Origin::local(TenantId::default_tenant());
-        let event = origin.event(EventType::LoginSucceeded, Actor::User(subject(user)), now);
-        let sign_in = SignIn {
-            tenant: TenantId::default_tenant(),
-            cookie: cookie.hash(),
-            session,
-            previous: None,
-            tokens_expire_at: now,
-            record: Record::of(event.subject(&subject(user))),
-        };
-        let (stage, device) = (Rc::clone(&self.stage), Rc::clone(&self.device));
-        let begun = stage.ledger.borrow().count();
-        let signing_in = async move {
-            let Ok(SignedIn::Committed { session, .. }) = app.store.sign_in(sign_in).await else {
-                return;
-            };
-            let (id, cookie) = (session.id.to_string(), cookie.to_wire().expose().clone());
-            let at = stage.ledger.borrow_mut().signed_in(user, (id, cookie), begun);
-            stage.say(format_args!("node {node}: user {user} has session {at}"));
-            device.borrow_mut().session = Some(at);
-        };
-        self.stage.executor.spawn(Owner::Node(life), Box::pin(signing_in));
     }
 
     async fn hear(&mut self, ask: Ask) -> Heard {
@@ -285,6 +230,8 @@ struct Operator {
     stage: Rc<Stage>,
     chance: Chance,
     rotations: usize,
+    /// Its own token, as long as it is accepted.
+    bearer: Option<String>,
 }
 
 impl Operator {
@@ -304,7 +251,10 @@ impl Operator {
             match self.stage.call(node, ask.clone(), &extras, &mut self.chance).await {
                 // Each try may use up one of the keys that are there.
                 _ if self.rotations >= ROTATIONS_MAX && uses_keys(&ask) => return,
-                Heard::Answer(answer, _) if answer.status != 503 => return,
+                Heard::Answer(answer, _) if answer.status != 503 => {
+                    self.bearer = self.bearer.take().filter(|_| answer.status != 401);
+                    return;
+                }
                 _ => self.rotations += usize::from(uses_keys(&ask)),
             }
         }
@@ -341,19 +291,34 @@ impl Operator {
 
     /// A token of its own, and the name of what is revoked.
     async fn prepare(&mut self, ask: &Ask) -> Option<Extras> {
-        let node = self.stage.some_node(&mut self.chance).await;
-        let bare = Extras::default();
-        let own = self.stage.call(node, Ask::Own, &bare, &mut self.chance).await;
-        let Heard::Answer(answer, _) = own else { return None };
-        let bearer = Some(answer.text("access_token")?.to_owned());
-        let Ask::Revoke(Target::Grant(user, client)) = ask else {
-            return Some(Extras { bearer, grant: None });
+        let bearer = Some(self.own_token().await?);
+        let (store, tenant) = (&self.stage.store, TenantId::default_tenant());
+        let named = match ask {
+            Ask::Revoke(Target::Grant(user, client)) => {
+                let client = ClientId::from_trusted(crate::ask::client(*client).id);
+                let grant = store.load_grant(&tenant, &subject(*user), &client).await;
+                Some(grant.ok().flatten()?.id.to_string())
+            }
+            Ask::Revoke(Target::Session(at)) => {
+                let cookie = self.stage.ledger.borrow().sessions.get(*at)?.cookie.clone();
+                let (cookie, now) = (SessionToken::parse(&cookie)?.hash(), self.stage.now());
+                let session = store.load_session(&tenant, cookie, now).await;
+                Some(session.ok().flatten()?.id.to_string())
+            }
+            _ => None,
         };
-        let client = ClientId::from_trusted(crate::ask::client(*client).id);
-        let tenant = TenantId::default_tenant();
-        let grant = self.stage.store.load_grant(&tenant, &subject(*user), &client).await;
-        let grant = grant.ok().flatten()?.id.to_string();
-        Some(Extras { bearer, grant: Some(grant) })
+        Some(Extras { bearer, named, ..Extras::default() })
+    }
+
+    async fn own_token(&mut self) -> Option<String> {
+        if self.bearer.is_none() {
+            let node = self.stage.some_node(&mut self.chance).await;
+            let bare = Extras::default();
+            let own = self.stage.call(node, Ask::Own, &bare, &mut self.chance).await;
+            let Heard::Answer(answer, _) = own else { return None };
+            self.bearer = answer.text("access_token").map(str::to_owned);
+        }
+        self.bearer.clone()
     }
 }
 

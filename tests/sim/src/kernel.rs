@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use keywright_protocol::time::Timestamp;
-use keywright_server::environment::{Environment, Work};
+use keywright_server::environment::{Environment, SlowLane, Work};
 
 use crate::chance::Chance;
 
@@ -155,5 +155,14 @@ impl Environment for NodeEnvironment {
 
     fn spawn(&self, work: Work) {
         self.kernel.state().spawned.push((self.life, work));
+    }
+
+    /// Slow work is a task like any other here: its turn comes, and a crash ends it.
+    fn slow_lane(&self, _threads: usize) -> SlowLane {
+        let (kernel, life) = (Arc::clone(&self.kernel), self.life);
+        Box::new(move |piece| {
+            let work: Work = Box::pin(async move { piece() });
+            kernel.state().spawned.push((life, work));
+        })
     }
 }

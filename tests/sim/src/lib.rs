@@ -18,6 +18,7 @@
 
 mod actor;
 mod ask;
+mod browser;
 mod chance;
 mod executor;
 mod fault;

@@ -1,4 +1,4 @@
-//! Runs many schedules: `cargo xtask sim [--schedules N] [--seed S]`.
+//! Runs many schedules: `cargo xtask sim [--schedules N] [--seed S] [--jobs J]`.
 //!
 //! `SEED=S` in the environment runs that one and tells every step; `FAULT=before:N` or
 //! `FAULT=after:N` beside it lets the Nth verb of the store fail in an otherwise calm run.
@@ -13,12 +13,16 @@ use indicatif::{ProgressBar, ProgressStyle};
 use keywright_sim::{Moment, Outcome, Schedule, Template};
 
 const SCHEDULES_DEFAULT: u64 = 10_000;
+/// Where no bar can be drawn, a line after so many.
+const SCHEDULES_TOLD: u64 = 50_000;
 /// After so many failures the rest would say the same.
 const FAILURES_MAX: usize = 10;
 
 struct Options {
     schedules: u64,
     first_seed: u64,
+    /// Threads; 0 is one for each processor.
+    jobs: u64,
 }
 
 fn main() -> ExitCode {
@@ -38,7 +42,7 @@ fn main() -> ExitCode {
     match options(&words) {
         Some(options) => search(&options),
         None => {
-            println!("usage: keywright-sim [--schedules N] [--seed S]");
+            println!("usage: keywright-sim [--schedules N] [--seed S] [--jobs J]");
             ExitCode::from(2)
         }
     }
@@ -47,12 +51,13 @@ fn main() -> ExitCode {
 fn options(words: &[String]) -> Option<Options> {
     // Fresh seeds each time: the library's own hashing is seeded by the system.
     let fresh = RandomState::new().hash_one("first seed") >> 16;
-    let mut options = Options { schedules: SCHEDULES_DEFAULT, first_seed: fresh };
+    let mut options = Options { schedules: SCHEDULES_DEFAULT, first_seed: fresh, jobs: 0 };
     let mut words = words.iter();
     while let Some(word) = words.next() {
         let number = words.next()?.parse().ok()?;
         match word.as_str() {
             "--schedules" => options.schedules = number,
+            "--jobs" => options.jobs = number,
             "--seed" => options.first_seed = number,
             _ => return None,
         }
@@ -96,7 +101,7 @@ struct Sum {
     faults: u64,
     calls: u64,
     issued: usize,
-    failures: Vec<String>,
+    failures: usize,
 }
 
 impl Sum {
@@ -111,13 +116,17 @@ impl Sum {
 
 fn search(options: &Options) -> ExitCode {
     let template = Template::new();
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} schedules, {eta} to go");
+    let style =
+        ProgressStyle::with_template("{bar:40} {pos}/{len} schedules, {per_sec}, {eta} to go");
     let bar = ProgressBar::new(options.schedules);
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     let next = AtomicU64::new(0);
     let sum = Mutex::new(Sum::default());
     // Each schedule is one thread's; the schedules share nothing but the template.
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = match usize::try_from(options.jobs) {
+        Ok(0) | Err(_) => std::thread::available_parallelism().map_or(1, usize::from),
+        Ok(jobs) => jobs,
+    };
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| work(options, &template, &next, &sum, &bar));
@@ -125,21 +134,13 @@ fn search(options: &Options) -> ExitCode {
     });
     bar.finish_and_clear();
     let sum = sum.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    for failure in &sum.failures {
-        println!("{failure}\n");
-    }
     let first = options.first_seed;
     println!(
         "{} schedules from seed {first}: {} calls, {} verbs, {} faults injected, {} credentials \
          issued, {} failures",
-        sum.schedules,
-        sum.calls,
-        sum.verbs,
-        sum.faults,
-        sum.issued,
-        sum.failures.len()
+        sum.schedules, sum.calls, sum.verbs, sum.faults, sum.issued, sum.failures
     );
-    if sum.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if sum.failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn work(
@@ -159,9 +160,15 @@ fn work(
         let mut sum = sum.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match verdict {
             Ok(outcome) => sum.add(&outcome),
-            Err(failure) => sum.failures.push(failure.to_string()),
+            Err(failure) => {
+                bar.suspend(|| println!("{failure}\n"));
+                sum.failures += 1;
+            }
         }
-        if sum.failures.len() >= FAILURES_MAX {
+        if bar.is_hidden() && sum.schedules.is_multiple_of(SCHEDULES_TOLD) {
+            println!("{} of {} schedules", sum.schedules, options.schedules);
+        }
+        if sum.failures >= FAILURES_MAX {
             next.store(options.schedules, Ordering::Relaxed);
         }
         drop(sum);

@@ -5,6 +5,14 @@ use crate::chance::Chance;
 use crate::fault::Failing;
 use crate::ledger::Clocks;
 
+/// What the access tokens of the signed resource are in a schedule.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum TokenFormat {
+    /// As those of the other one. Signatures cost more than all the rest: most schedules do without.
+    Opaque,
+    Signed,
+}
+
 /// How wrong a clock may be, milliseconds.
 const CLOCK_STEPS_MS: [i64; 4] = [3_600_000, -3_600_000, 3000, -3000];
 
@@ -37,6 +45,7 @@ pub(crate) struct Plan {
     /// By how much the first node's clock is wrong then.
     pub(crate) clock_ahead_ms: i64,
     pub(crate) failing: Failing,
+    pub(crate) tokens: TokenFormat,
     /// How long an actor may think, milliseconds.
     pub(crate) thought_ms: u32,
 }
@@ -62,6 +71,7 @@ impl Plan {
             clock_step: rate(&[0, 0, 0, 0, 0, 0, 0, 30]),
             clock_ahead_ms: chance.among(&CLOCK_STEPS_MS).unwrap_or(0),
             failing: if failing == 0 { Failing::Never } else { Failing::OneIn(failing) },
+            tokens: if chance.one_in(6) { TokenFormat::Signed } else { TokenFormat::Opaque },
             thought_ms: chance.among(&[5, 1500, 12_000, 70_000, 700_000]).unwrap_or(5),
         }
     }
@@ -84,6 +94,7 @@ impl Plan {
             clock_step: 0,
             clock_ahead_ms: 0,
             failing: Failing::Never,
+            tokens: TokenFormat::Signed,
             thought_ms: 1500,
         }
     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::ledger::Ledger;
+use crate::template::{WRONG_PASSWORD, password_of};
 
 /// How every token begins whose header's first member is `alg`.
 const SIGNED: &str = "eyJhbGciOi";
@@ -43,7 +44,10 @@ pub(crate) fn secret_in(text: &str, ledger: &Ledger) -> Option<&'static str> {
     // Long enough that no chance agreement is meant; without its beginning, which may be cut off.
     let within = |secret: &str| secret.get(4..36).is_some_and(|body| text.contains(body));
     let clients = crate::ask::CLIENTS.iter().filter_map(|client| client.secret);
-    let known = ledger.secrets().any(within) || clients.into_iter().any(within);
+    let passwords = (0..crate::ask::USERS).map(password_of).chain([WRONG_PASSWORD.to_owned()]);
+    let known = ledger.secrets().any(within)
+        || clients.into_iter().any(within)
+        || passwords.into_iter().any(|password| within(&password));
     known.then_some("a credential")
 }
 

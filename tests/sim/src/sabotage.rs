@@ -31,11 +31,13 @@ use keywright_store::key::{KeyChange, KeyStore, StoredKey};
 use keywright_store::refresh::{RefreshStore, Rotate, Rotation};
 use keywright_store::resource::ResourceStore;
 use keywright_store::revocation::{RevocationStore, Revoke, Revoked};
-use keywright_store::session::{EndSession, SessionStore, SignIn, SignedIn};
+use keywright_store::session::{EndSession, SessionEnd, SessionStore, SignIn, SignedIn};
 use keywright_store::tenant::{TenantStore, UpdateTenant};
 use keywright_store::throttle::ThrottleStore;
 use keywright_store::user::{Login, NewUser, SetPassword, UpdateUser, UserStore};
 use keywright_store::{Listed, Page, SharedStore, StoreFault};
+
+use crate::template::{WRONG_PASSWORD, cheap_hash};
 
 /// What is wrong.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -54,6 +56,16 @@ pub enum Sabotage {
     RevocationNotTold,
     /// A family may ask for more than it was given.
     ScopeGrows,
+    /// Another password than a user's own is taken for it.
+    OtherPassword,
+    /// Signing out is acknowledged and not done.
+    SignOutDropped,
+    /// Signing out takes what should outlive it.
+    SignOutTakesAll,
+    /// What is left out of a consent is kept.
+    ConsentKept,
+    /// Whoever has given a part is said to have given all.
+    ConsentGrows,
 }
 
 impl Sabotage {
@@ -118,11 +130,6 @@ sound!(EpochStore {
     fn raise_epoch(raise: RaiseEpoch) -> Epoch;
 });
 
-sound!(GrantStore {
-    fn load_grant(tenant: &TenantId, sub: &Subject, client: &ClientId) -> Option<StoredGrant>;
-    fn list_grants(tenant: &TenantId, filter: GrantFilter, page: Page) -> Listed<StoredGrant>;
-});
-
 sound!(KeyStore {
     fn create_key(key: StoredKey, record: Record) -> Create;
     fn update_keys(tenant: &TenantId, changes: Vec<KeyChange>, record: Record) -> Update<()>;
@@ -144,28 +151,10 @@ sound!(ResourceStore {
     fn list_resources(tenant: &TenantId) -> Vec<ProtectedResource>;
 });
 
-sound!(SessionStore {
-    fn sign_in(sign_in: SignIn) -> SignedIn;
-    fn load_session(tenant: &TenantId, cookie: SessionHash, now: Timestamp) -> Option<Session>;
-    fn end_session(end: EndSession) -> Vec<RevocationEntry>;
-    fn list_sessions(
-        tenant: &TenantId, sub: Option<&Subject>, now: Timestamp, page: Page
-    ) -> Listed<Session>;
-});
-
 sound!(TenantStore {
     fn create_tenant(tenant: Tenant, record: Record) -> Create;
     fn update_tenant(update: UpdateTenant) -> Update<Tenant>;
     fn list_tenants() -> Vec<Tenant>;
-});
-
-sound!(UserStore {
-    fn create_user(user: NewUser) -> Create;
-    fn load_user(tenant: &TenantId, sub: &Subject) -> Option<User>;
-    fn load_login(tenant: &TenantId, username: &Username) -> Option<Login>;
-    fn update_user(update: UpdateUser) -> Update<User>;
-    fn set_password(set: SetPassword) -> Update<User>;
-    fn list_users(tenant: &TenantId, page: Page) -> Listed<User>;
 });
 
 /// Each node counts for itself.
@@ -228,7 +217,13 @@ impl ChangeStore for Broken {
 
 #[async_trait]
 impl CodeStore for Broken {
-    async fn issue_code(&self, issue: IssueCode) -> Result<Issue, StoreFault> {
+    async fn issue_code(&self, mut issue: IssueCode) -> Result<Issue, StoreFault> {
+        if matches!(self.sabotage, Sabotage::ConsentKept | Sabotage::ConsentGrows) {
+            // What was judged is not what is stored: the commit must not notice.
+            let (tenant, code) = (&issue.tenant, &issue.code);
+            let stored = self.inner.load_grant(tenant, &code.sub, &code.client).await?;
+            issue.granted_before = stored.map(|grant| grant.scope);
+        }
         self.inner.issue_code(issue).await
     }
 
@@ -313,8 +308,12 @@ impl RefreshStore for Broken {
 #[async_trait]
 impl RevocationStore for Broken {
     async fn revoke(&self, revoke: Revoke) -> Result<Revoked, StoreFault> {
-        let family = matches!(revoke.target, RevocationTarget::Family(_));
-        if family && self.sabotage == Sabotage::RevocationDropped {
+        let dropped = match revoke.target {
+            RevocationTarget::Family(_) => self.sabotage == Sabotage::RevocationDropped,
+            RevocationTarget::Grant(_) => self.sabotage == Sabotage::ConsentKept,
+            _ => false,
+        };
+        if dropped {
             return Ok(Revoked::Done(Vec::new()));
         }
         self.inner.revoke(revoke).await
@@ -342,5 +341,104 @@ impl RevocationStore for Broken {
         now: Timestamp,
     ) -> Result<Vec<(u32, TokenNames)>, StoreFault> {
         self.inner.listed_tokens(tenant, list, now).await
+    }
+}
+
+#[async_trait]
+impl GrantStore for Broken {
+    async fn load_grant(
+        &self,
+        tenant: &TenantId,
+        sub: &Subject,
+        client: &ClientId,
+    ) -> Result<Option<StoredGrant>, StoreFault> {
+        let mut loaded = self.inner.load_grant(tenant, sub, client).await?;
+        if let Some(grant) = loaded.as_mut().filter(|_| self.sabotage == Sabotage::ConsentGrows) {
+            grant.scope = grant.scope.union(&ScopeSet::parse("api:write").unwrap_or_default());
+        }
+        Ok(loaded)
+    }
+
+    async fn list_grants(
+        &self,
+        tenant: &TenantId,
+        filter: GrantFilter,
+        page: Page,
+    ) -> Result<Listed<StoredGrant>, StoreFault> {
+        self.inner.list_grants(tenant, filter, page).await
+    }
+}
+
+#[async_trait]
+impl SessionStore for Broken {
+    async fn sign_in(&self, sign_in: SignIn) -> Result<SignedIn, StoreFault> {
+        self.inner.sign_in(sign_in).await
+    }
+
+    async fn load_session(
+        &self,
+        tenant: &TenantId,
+        cookie: SessionHash,
+        now: Timestamp,
+    ) -> Result<Option<Session>, StoreFault> {
+        self.inner.load_session(tenant, cookie, now).await
+    }
+
+    async fn end_session(&self, mut end: EndSession) -> Result<Vec<RevocationEntry>, StoreFault> {
+        match self.sabotage {
+            Sabotage::SignOutDropped => return Ok(Vec::new()),
+            Sabotage::SignOutTakesAll => end.how = SessionEnd::Revoked,
+            _ => {}
+        }
+        self.inner.end_session(end).await
+    }
+
+    async fn list_sessions(
+        &self,
+        tenant: &TenantId,
+        sub: Option<&Subject>,
+        now: Timestamp,
+        page: Page,
+    ) -> Result<Listed<Session>, StoreFault> {
+        self.inner.list_sessions(tenant, sub, now, page).await
+    }
+}
+
+#[async_trait]
+impl UserStore for Broken {
+    async fn create_user(&self, user: NewUser) -> Result<Create, StoreFault> {
+        self.inner.create_user(user).await
+    }
+
+    async fn load_user(
+        &self,
+        tenant: &TenantId,
+        sub: &Subject,
+    ) -> Result<Option<User>, StoreFault> {
+        self.inner.load_user(tenant, sub).await
+    }
+
+    async fn load_login(
+        &self,
+        tenant: &TenantId,
+        username: &Username,
+    ) -> Result<Option<Login>, StoreFault> {
+        let mut loaded = self.inner.load_login(tenant, username).await?;
+        if let Some(login) = loaded.as_mut().filter(|_| self.sabotage == Sabotage::OtherPassword) {
+            login.password_hash = Some(cheap_hash(WRONG_PASSWORD));
+        }
+        Ok(loaded)
+    }
+
+    async fn update_user(&self, update: UpdateUser) -> Result<Update<User>, StoreFault> {
+        self.inner.update_user(update).await
+    }
+
+    async fn set_password(&self, set: SetPassword) -> Result<Update<User>, StoreFault> {
+        self.inner.set_password(set).await
+    }
+
+    async fn list_users(&self, tenant: &TenantId, page: Page) -> Result<Listed<User>, StoreFault> {
+        self.inner.list_users(tenant, page).await
     }
 }

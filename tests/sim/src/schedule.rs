@@ -136,14 +136,14 @@ impl Schedule {
         let mut chance = Chance::new(self.seed);
         let plan = self.plan(&mut chance);
         let traced = (tracing == Tracing::On).then(|| vec![format!("{plan:?}")]);
-        let store = template.store();
+        let store = template.store(plan.tokens);
         let last_act = Arc::new(AtomicBool::new(false));
         let store = match self.sabotage {
             Some(sabotage) => sabotage.over(store, Arc::clone(&last_act)),
             None => store,
         };
-        let config = template.config.clone();
-        let stage = Stage::new(Setting { plan, chance, store, config, traced });
+        let (config, dispatch) = (template.config.clone(), template.dispatch.clone());
+        let stage = Stage::new(Setting { plan, chance, store, config, dispatch, traced });
         let logged = self.seed.is_multiple_of(LOGGED_ONE_IN) || tracing == Tracing::On;
         let listening = if logged { Listening::On } else { Listening::Off };
         let log = quiet::listen(listening, || play(&stage, &last_act));

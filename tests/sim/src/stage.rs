@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use keywright_protocol::id::TenantId;
+use keywright_protocol::time::Timestamp;
 use keywright_server::app::App;
 use keywright_server::config::Config;
 use keywright_server::jobs::Follower;
@@ -69,6 +70,7 @@ pub(crate) struct Stage {
     pub(crate) store: SharedStore,
     pub(crate) faults: Arc<Faults>,
     config: Config,
+    dispatch: Dispatch,
     chance: RefCell<Chance>,
     nodes: RefCell<Vec<Node>>,
     published: RefCell<HashMap<Vec<u8>, Rc<Published>>>,
@@ -83,13 +85,14 @@ pub(crate) struct Setting {
     pub(crate) chance: Chance,
     pub(crate) store: SharedStore,
     pub(crate) config: Config,
+    pub(crate) dispatch: Dispatch,
     /// Whether every step is written down.
     pub(crate) traced: Option<Vec<String>>,
 }
 
 impl Stage {
     pub(crate) fn new(setting: Setting) -> Rc<Self> {
-        let Setting { plan, mut chance, store, config, traced } = setting;
+        let Setting { plan, mut chance, store, config, dispatch, traced } = setting;
         let kernel = Kernel::new(chance.fork());
         let place = |node| Node {
             life: Life { node, number: 0 },
@@ -106,6 +109,7 @@ impl Stage {
             plan,
             store,
             config,
+            dispatch,
             chance: RefCell::new(chance),
             published: RefCell::default(),
             trace: RefCell::new(traced),
@@ -261,7 +265,7 @@ impl Stage {
 
     fn started(&self, life: Life, app: Arc<App>, since: u64) {
         self.say(format_args!("node {}: runs", life.node));
-        let dispatch = Dispatch::new(Arc::clone(&app));
+        let dispatch = self.dispatch.over(Arc::clone(&app));
         let follower = Rc::new(RefCell::new(Some(Follower::new(Arc::clone(&app)))));
         self.with_node(life.node, |node| node.running = Some(Running { app, dispatch, follower }));
         self.ledger.borrow_mut().followed(life.node, since);
@@ -379,9 +383,9 @@ impl Stage {
         self.executor.spawn(Owner::Stage, Box::pin(hanging_up));
     }
 
-    /// The application behind a node, for what is no endpoint.
-    pub(crate) fn app(&self, node: usize) -> Option<(Life, Arc<App>)> {
-        self.running(node).map(|(life, running)| (life, running.app))
+    /// The moment by a right clock.
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.kernel.now_ms())
     }
 
     fn published(&self, app: &App) -> Rc<Published> {

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicI64;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use argon2::{Argon2, Params, PasswordHasher as _, Version};
 use keywright_jose::{Algorithm, SigningKey, sha256};
 use keywright_protocol::audit::Record;
 use keywright_protocol::client::{Client, ClientMetadata, StoredSecret};
@@ -16,6 +17,7 @@ use keywright_protocol::user::{User, Username};
 use keywright_server::app::App;
 use keywright_server::config::Config;
 use keywright_server::keys::MasterKey;
+use keywright_server::router::Dispatch;
 use keywright_store::SharedStore;
 use keywright_store::client::{ClientStore as _, Create};
 use keywright_store::key::{KeyStore as _, KeyTimes, StoredKey};
@@ -26,6 +28,7 @@ use keywright_store::user::{NewUser, UserStore as _};
 use crate::ask::{CLIENTS, ClientSpec, USERS, UserAt};
 use crate::chance::Chance;
 use crate::kernel::{Kernel, Life, NodeEnvironment, START_MS};
+use crate::plan::TokenFormat;
 
 /// How many successors the signing key of the simulated tokens has: an operator uses up one with
 /// each rotation, and making a new one in the middle of a schedule would be left to chance.
@@ -34,8 +37,10 @@ pub(crate) const SUCCESSORS: usize = 3;
 pub(crate) const ROTATIONS_MAX: usize = SUCCESSORS - 1;
 
 const MASTER: &str = "a master key that only simulations have";
-const RESOURCES: [&str; 2] = [
-    r#"{"identifier": "https://api.example", "alg": "EdDSA",
+const SIGNED: &str = r#"{"identifier": "https://api.example", "alg": "EdDSA",
+    "scopes": [{"name": "api:read"}, {"name": "api:write"}]}"#;
+const SEALED: [&str; 2] = [
+    r#"{"identifier": "https://api.example", "token_format": "opaque",
         "scopes": [{"name": "api:read"}, {"name": "api:write"}]}"#,
     r#"{"identifier": "https://sealed.example", "token_format": "opaque",
         "scopes": [{"name": "sealed:read"}, {"name": "sealed:write"}]}"#,
@@ -43,8 +48,11 @@ const RESOURCES: [&str; 2] = [
 
 /// See the module.
 pub struct Template {
-    store: MemoryStore,
+    opaque: MemoryStore,
+    signed: MemoryStore,
     pub(crate) config: Config,
+    /// Any application's: its endpoints serve every node.
+    pub(crate) dispatch: Dispatch,
 }
 
 impl std::fmt::Debug for Template {
@@ -60,29 +68,60 @@ impl Default for Template {
 }
 
 impl Template {
-    /// Makes the store: keys, clients, resources, users.
+    /// Makes the stores: keys, clients, resources, users.
     pub fn new() -> Self {
         let text = format!("issuer = 'http://127.0.0.1:8080'\n[keys]\nmaster = '{MASTER}'");
         let config = Config::parse(&text, Path::new("keywright.toml"), [])
             .expect("the configuration above is right");
-        let store = MemoryStore::new();
-        at_once(seed(&store));
-        let store = Arc::new(store);
-        // The first node to start makes what is made once: the tenant's own secret.
-        let kernel = Kernel::new(Chance::new(0));
-        let life = Life { node: 0, number: 0 };
-        let ahead_ms = Arc::new(AtomicI64::new(0));
-        let environment = Arc::new(NodeEnvironment { kernel: Arc::clone(&kernel), life, ahead_ms });
-        let shared = Arc::clone(&store) as SharedStore;
-        at_once(App::open(config.clone(), shared, environment)).expect("a new store opens");
-        drop(kernel.take_spawned());
-        Self { store: store.copy(), config }
+        let keys = keys();
+        let [api, other] = SEALED;
+        let (opaque, app) = made(&config, keys.clone(), [api, other]);
+        let (signed, _) = made(&config, keys, [SIGNED, other]);
+        Self { opaque, signed, config, dispatch: Dispatch::new(app) }
     }
 
     /// A store of its own.
-    pub(crate) fn store(&self) -> SharedStore {
-        Arc::new(self.store.copy())
+    pub(crate) fn store(&self, tokens: TokenFormat) -> SharedStore {
+        Arc::new(match tokens {
+            TokenFormat::Opaque => self.opaque.copy(),
+            TokenFormat::Signed => self.signed.copy(),
+        })
     }
+}
+
+/// A store as its first node leaves it, which makes what is made once: the tenant's own secret.
+fn made(config: &Config, keys: Vec<StoredKey>, resources: [&str; 2]) -> (MemoryStore, Arc<App>) {
+    let store = Arc::new(MemoryStore::new());
+    at_once(seed(&store, keys, resources));
+    let kernel = Kernel::new(Chance::new(0));
+    let life = Life { node: 0, number: 0 };
+    let ahead_ms = Arc::new(AtomicI64::new(0));
+    let environment = Arc::new(NodeEnvironment { kernel: Arc::clone(&kernel), life, ahead_ms });
+    let shared = Arc::clone(&store) as SharedStore;
+    let app = at_once(App::open(config.clone(), shared, environment)).expect("a new store opens");
+    drop(kernel.take_spawned());
+    (store.copy(), app)
+}
+
+/// What nobody's password is.
+pub(crate) const WRONG_PASSWORD: &str = "a password that nobody at all has ever chosen for this";
+
+/// The password of the user of a number.
+pub(crate) fn password_of(user: UserAt) -> String {
+    format!("a password that nobody but the user {user} has ever heard of")
+}
+
+/// The least that Argon2 can be asked for: a stored hash names its own cost.
+pub(crate) fn cheap_hash(password: &str) -> String {
+    let params = Params::new(Params::MIN_M_COST, 1, 1, None).expect("the least is enough");
+    let argon2 = Argon2::new(argon2::Algorithm::Argon2id, Version::V0x13, params);
+    let hash = argon2.hash_password_with_salt(password.as_bytes(), &[7; 16]);
+    hash.expect("a short password is hashed").to_string()
+}
+
+/// The name that the user of a number signs in with.
+pub(crate) fn username(user: UserAt) -> String {
+    format!("user{user}")
 }
 
 /// The user of a number.
@@ -109,13 +148,13 @@ const fn record() -> Record {
     Record { now: long_ago(), events: Vec::new(), once: None }
 }
 
-async fn seed(store: &MemoryStore) {
-    for key in keys() {
+async fn seed(store: &MemoryStore, keys: Vec<StoredKey>, resources: [&str; 2]) {
+    for key in keys {
         let created = store.create_key(key, record()).await;
         assert_eq!(created.ok(), Some(Create::Created), "keys have names of their own");
     }
     let tenant = TenantId::default_tenant();
-    for resource in RESOURCES {
+    for resource in resources {
         let resource: ProtectedResource =
             serde_json::from_str(resource).expect("the resources above are right");
         let created = store.create_resource(&tenant, resource, record()).await;
@@ -150,9 +189,10 @@ fn registered(spec: &ClientSpec) -> Client {
 }
 
 fn known(user: UserAt) -> NewUser {
+    let password = password_of(user);
     let user = User {
         sub: subject(user),
-        username: Username::parse(&format!("user{user}")).expect("visible ASCII"),
+        username: Username::parse(&username(user)).expect("visible ASCII"),
         email: None,
         email_verified: false,
         claims: serde_json::Map::new(),
@@ -161,7 +201,8 @@ fn known(user: UserAt) -> NewUser {
         created_at: long_ago(),
         updated_at: long_ago(),
     };
-    NewUser { tenant: TenantId::default_tenant(), user, password_hash: None, record: record() }
+    let password_hash = Some(cheap_hash(&password));
+    NewUser { tenant: TenantId::default_tenant(), user, password_hash, record: record() }
 }
 
 /// One key of each algorithm, and the successors of the one that signs the simulated tokens.

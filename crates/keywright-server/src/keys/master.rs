@@ -4,6 +4,7 @@ use keywright_jose::{Algorithm, SealingKey, SigningKey, base64url_encode, sha256
 use keywright_protocol::id::TenantId;
 use keywright_protocol::secret::Secret;
 use keywright_store::SharedStore;
+use zeroize::Zeroizing;
 
 use crate::config::StoreAge;
 use crate::environment::{Environment, random};
@@ -81,7 +82,7 @@ impl MasterKey {
         Ok(self.sealing.seal(aad.as_bytes(), &key.to_pkcs8())?)
     }
 
-    /// A private key from the store.
+    /// A private key from the store, ready to sign.
     pub fn open_key(
         &self,
         tenant: &TenantId,
@@ -89,9 +90,18 @@ impl MasterKey {
         alg: Algorithm,
         sealed: &[u8],
     ) -> Result<SigningKey, ServerFault> {
-        let aad = key_aad(tenant, kid, alg);
-        let pkcs8 = self.sealing.open(aad.as_bytes(), sealed)?;
-        Ok(SigningKey::from_pkcs8(alg, &pkcs8)?)
+        Ok(SigningKey::from_pkcs8(alg, &self.open_private(tenant, kid, alg, sealed)?)?)
+    }
+
+    /// The same, as the PKCS #8 document that was sealed.
+    pub fn open_private(
+        &self,
+        tenant: &TenantId,
+        kid: &str,
+        alg: Algorithm,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, ServerFault> {
+        Ok(self.sealing.open(key_aad(tenant, kid, alg).as_bytes(), sealed)?)
     }
 
     /// The tenant's root secret: made once, by whichever node comes first.
@@ -100,12 +110,12 @@ impl MasterKey {
         store: &SharedStore,
         tenant: &TenantId,
         environment: &dyn Environment,
-    ) -> Result<zeroize::Zeroizing<Vec<u8>>, ServerFault> {
+    ) -> Result<Zeroizing<Vec<u8>>, ServerFault> {
         let name = format!("tenant-root/{tenant}");
         let kept = match store.load_secret(&name).await? {
             Some(kept) => kept,
             None => {
-                let fresh = zeroize::Zeroizing::new(random::<32>(environment));
+                let fresh = Zeroizing::new(random::<32>(environment));
                 store.keep_secret(&name, self.sealing.seal(name.as_bytes(), &*fresh)?).await?
             }
         };

@@ -1,24 +1,72 @@
 //! A tenant's keys in memory.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use keywright_jose::{Algorithm, Jwk, JwkSet, SigningKey, VerifyingKeys};
+use keywright_jose::{Algorithm, Jwk, JwkSet, KeyUse, SigningKey, VerifyingKeys};
 use keywright_protocol::time::Timestamp;
 use keywright_store::key::{KeyTimes, StoredKey};
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use crate::error::ServerFault;
 use crate::keys::MasterKey;
 use crate::keys::verified::VerifiedTokens;
 
 /// A key and its times.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct RingKey {
-    /// Signs and names itself.
-    pub key: Arc<SigningKey>,
+    /// What it signs with.
+    pub alg: Algorithm,
     /// When it changes its state.
     pub times: KeyTimes,
+    public: Jwk,
+    private: Private,
+}
+
+/// A private half, parsed when it signs first: of RSA that takes longer than all else of a start,
+/// and most keys of a ring never sign in this process.
+struct Private {
+    parsed: OnceLock<Option<Arc<SigningKey>>>,
+    pkcs8: Zeroizing<Vec<u8>>,
+}
+
+impl std::fmt::Debug for Private {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Private").finish_non_exhaustive()
+    }
+}
+
+impl RingKey {
+    fn open(stored: &StoredKey, master: &MasterKey) -> Result<Self, ServerFault> {
+        let StoredKey { tenant, kid, alg, sealed_private, .. } = stored;
+        let pkcs8 = master.open_private(tenant, kid, *alg, sealed_private)?;
+        let (public, parsed) = if is_public_half(stored) {
+            (stored.public.clone(), OnceLock::new())
+        } else {
+            let key = SigningKey::from_pkcs8(*alg, &pkcs8)?;
+            (key.public_jwk().clone(), OnceLock::from(Some(Arc::new(key))))
+        };
+        let private = Private { parsed, pkcs8 };
+        Ok(Self { alg: *alg, times: stored.times, public, private })
+    }
+
+    fn signing(&self) -> Option<&Arc<SigningKey>> {
+        let parse = || SigningKey::from_pkcs8(self.alg, &self.private.pkcs8).ok().map(Arc::new);
+        self.private.parsed.get_or_init(parse).as_ref()
+    }
+}
+
+/// Whether the public half that lies in the open is the one of the sealed private half.
+///
+/// The private half is sealed for its name, and its name is the hash of the public half: whoever
+/// can write to the store can exchange neither for a key of their own.
+fn is_public_half(stored: &StoredKey) -> bool {
+    let public = &stored.public;
+    public.thumbprint() == stored.kid
+        && public.kid() == Some(&stored.kid)
+        && public.alg() == Some(stored.alg)
+        && public.key_use() == Some(KeyUse::Signature)
 }
 
 /// What a key does now.
@@ -73,12 +121,9 @@ impl KeyRing {
         master: &MasterKey,
         now: Timestamp,
     ) -> Result<Self, ServerFault> {
-        let mut keys = Vec::new();
-        for key in stored.iter().filter(|key| state_of(&key.times, now) != KeyState::Gone) {
-            let opened = master.open_key(&key.tenant, &key.kid, key.alg, &key.sealed_private)?;
-            keys.push(RingKey { key: Arc::new(opened), times: key.times });
-        }
-        Ok(Self::new(keys, now))
+        let live = stored.iter().filter(|key| state_of(&key.times, now) != KeyState::Gone);
+        let keys: Result<_, _> = live.map(|key| RingKey::open(key, master)).collect();
+        Ok(Self::new(keys?, now))
     }
 
     fn new(keys: Vec<RingKey>, now: Timestamp) -> Self {
@@ -96,13 +141,12 @@ impl KeyRing {
     /// already, which is published as well.
     pub fn active(&self, alg: Algorithm, now: Timestamp) -> Option<&Arc<SigningKey>> {
         let in_state = |state| {
-            let fits =
-                move |key: &&RingKey| key.key.alg() == alg && state_of(&key.times, now) == state;
+            let fits = move |key: &&RingKey| key.alg == alg && state_of(&key.times, now) == state;
             self.keys.iter().filter(fits)
         };
         let active = in_state(KeyState::Active).max_by_key(|k| k.times.active_at);
         let next = || in_state(KeyState::Next).min_by_key(|k| k.times.active_at);
-        active.or_else(next).map(|k| &k.key)
+        active.or_else(next)?.signing()
     }
 
     /// All keys that are not gone.
@@ -131,7 +175,7 @@ impl KeyRing {
 
 fn published(keys: &[RingKey], now: Timestamp) -> JwkSet {
     let live = |key: &&RingKey| state_of(&key.times, now) != KeyState::Gone;
-    let public: Vec<Jwk> = keys.iter().filter(live).map(|k| k.key.public_jwk().clone()).collect();
+    let public: Vec<Jwk> = keys.iter().filter(live).map(|k| k.public.clone()).collect();
     JwkSet::new(public)
 }
 
@@ -146,13 +190,19 @@ fn next_change(keys: &[RingKey], now: Timestamp) -> Timestamp {
 
 #[cfg(test)]
 mod tests {
+    use keywright_protocol::id::TenantId;
+
     use super::*;
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_unix_s(seconds)
     }
 
-    fn key(active_at_s: i64, retire_at_s: Option<i64>) -> RingKey {
+    fn master() -> MasterKey {
+        MasterKey::new(b"the master key of this test")
+    }
+
+    fn key(active_at_s: i64, retire_at_s: Option<i64>) -> StoredKey {
         let times = KeyTimes {
             published_at: at(0),
             active_at: at(active_at_s),
@@ -160,18 +210,48 @@ mod tests {
             gone_at: None,
         };
         let key = SigningKey::generate(Algorithm::EdDsa).unwrap();
-        RingKey { key: Arc::new(key), times }
+        let tenant = TenantId::default_tenant();
+        StoredKey {
+            kid: key.kid().to_owned(),
+            alg: key.alg(),
+            sealed_private: master().seal_key(&tenant, &key).unwrap(),
+            public: key.public_jwk().clone(),
+            tenant,
+            times,
+        }
+    }
+
+    fn published_kids(ring: &KeyRing) -> Vec<String> {
+        let set = JwkSet::parse(&ring.document(at(50))).unwrap();
+        set.keys().iter().map(Jwk::thumbprint).collect()
     }
 
     #[test]
     fn the_last_active_key_signs_and_the_next_one_where_there_is_none() {
         let keys = [key(10, Some(100)), key(20, Some(100)), key(200, None), key(300, None)];
-        let kids: Vec<String> = keys.iter().map(|key| key.key.kid().to_owned()).collect();
-        let ring = KeyRing::new(keys.into(), at(0));
+        let ring = KeyRing::open(&keys, &master(), at(0)).unwrap();
         let signs = |now_s| ring.active(Algorithm::EdDsa, at(now_s)).map(|key| key.kid());
-        assert_eq!(signs(50), Some(kids[1].as_str()));
-        assert_eq!(signs(250), Some(kids[2].as_str()));
-        assert_eq!(signs(150), Some(kids[2].as_str()), "between two: the sooner of the next");
+        assert_eq!(signs(50), Some(keys[1].kid.as_str()));
+        assert_eq!(signs(250), Some(keys[2].kid.as_str()));
+        assert_eq!(signs(150), Some(keys[2].kid.as_str()), "between two: the sooner of the next");
         assert_eq!(ring.active(Algorithm::Es256, at(50)).map(|key| key.kid()), None);
+    }
+
+    #[test]
+    fn what_signs_is_what_is_published_whatever_lies_in_the_open() {
+        let (honest, stranger) = (key(10, None), key(10, None));
+        let ring = KeyRing::open(std::slice::from_ref(&honest), &master(), at(50)).unwrap();
+        assert_eq!(published_kids(&ring), [honest.kid.as_str()]);
+        assert_eq!(ring.active(Algorithm::EdDsa, at(50)).unwrap().kid(), honest.kid);
+
+        // Another public half in its row changes nothing.
+        let forged = StoredKey { public: stranger.public.clone(), ..honest.clone() };
+        let ring = KeyRing::open(&[forged], &master(), at(50)).unwrap();
+        assert_eq!(published_kids(&ring), [honest.kid.as_str()]);
+        assert_eq!(ring.active(Algorithm::EdDsa, at(50)).unwrap().kid(), honest.kid);
+
+        // Neither does another name help it: the private half is sealed for its own.
+        let renamed = StoredKey { public: stranger.public.clone(), kid: stranger.kid, ..honest };
+        assert!(KeyRing::open(&[renamed], &master(), at(50)).is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! What a call puts in doubt as soon as it begins, and what is promised of its answer.
 
 use super::{Call, CallId, Clocks, Ledger, Revocation};
-use crate::ask::{Ask, ClientAt, Scope, Target, Token, Verifier};
+use crate::ask::{Ask, ClientAt, Password, Scope, Target, Token, Verifier};
 use crate::kernel::Life;
 
 /// How long an answer to a refresh may be asked for again.
@@ -18,8 +18,11 @@ impl Ledger {
         let doubted = self.is_doubted(&ask);
         self.calls_made += 1;
         let promised = match &ask {
-            Ask::Authorize { session, .. } => {
-                self.sessions.get(*session).is_some_and(|session| !session.fate.doubtful)
+            Ask::Authorize { session, .. } | Ask::Resume { session, .. } => {
+                session.is_some_and(|at| self.is_promised_session(at))
+            }
+            Ask::Consent { session, client, ticked } => {
+                self.begin_consent(*session, *client, *ticked, now_ms)
             }
             Ask::Introspect { token, .. } => match token {
                 Token::Access(_) => true,
@@ -29,16 +32,19 @@ impl Ledger {
             Ask::Redeem { code, by, verifier } => self.show_code(*code, *by, *verifier, now_ms),
             Ask::Refresh { token, by, scope } => self.show_refresh(*token, *by, *scope, now_ms),
             Ask::Revoke(target) => {
-                let (target, begun) = (target.clone(), self.count);
-                self.doubt(&target);
-                self.revocations.push(Revocation { target, begun, ended: None });
+                self.begin_revocation(target.clone(), now_ms);
                 false
             }
             Ask::RevokeToken { token, by } => {
                 self.doubt_token(*token, *by);
                 false
             }
-            Ask::RotateKey => false,
+            Ask::RotateKey | Ask::Show { .. } => false,
+            Ask::SignIn { password, .. } => *password == Password::Right,
+            Ask::SignOut { session, .. } => {
+                self.begin_revocation(Target::SignedOut(*session), now_ms);
+                false
+            }
         };
         let known = self.known.get(life.node).copied().unwrap_or(0);
         let call = Call {
@@ -57,9 +63,21 @@ impl Ledger {
     }
 
     fn is_doubted(&self, ask: &Ask) -> bool {
-        let Ask::Refresh { token, .. } = ask else { return false };
-        let family = self.refreshes.get(*token).and_then(|r| self.families.get(r.family));
-        family.is_some_and(|family| family.fate.doubtful)
+        match ask {
+            Ask::Consent { session, client, .. } => self.is_consent_doubted(*session, *client),
+            Ask::Refresh { token, .. } => {
+                let family = self.refreshes.get(*token).and_then(|r| self.families.get(r.family));
+                family.is_some_and(|family| family.fate.doubtful)
+            }
+            Ask::SignOut { session, .. } => !self.is_promised_session(*session),
+            _ => false,
+        }
+    }
+
+    /// Somebody has begun to take something back.
+    pub(super) fn begin_revocation(&mut self, target: Target, begun_ms: i64) {
+        self.doubt(&target);
+        self.revocations.push(Revocation { target, begun: self.count, begun_ms, ended: None });
     }
 
     fn show_code(&mut self, at: usize, by: ClientAt, verifier: Verifier, now_ms: i64) -> bool {
@@ -142,15 +160,18 @@ impl Ledger {
         };
         for (at, session) in self.sessions.iter_mut().enumerate() {
             let user = matches!(target, Target::User(user) if *user == session.user);
-            session.fate.doubtful |= user || *target == Target::Session(at);
+            let named = *target == Target::Session(at) || *target == Target::SignedOut(at);
+            session.fate.doubtful |= user || named;
         }
         for code in &mut self.codes {
             let taken = takes(target, code.user, code.client);
-            code.fate.doubtful |= taken || session_user == Some(code.user);
+            let signed_out = *target == Target::SignedOut(code.session);
+            code.fate.doubtful |= taken || signed_out || session_user == Some(code.user);
         }
         for (at, family) in self.families.iter_mut().enumerate() {
             let taken = takes(target, family.user, family.client);
-            let named = *target == Target::Family(at);
+            let signed_out = *target == Target::SignedOut(family.session);
+            let named = *target == Target::Family(at) || signed_out && !family.outlives_session();
             family.fate.doubtful |= taken || named || session_user == Some(family.user);
         }
         for access in &mut self.accesses {
@@ -162,12 +183,32 @@ impl Ledger {
     }
 
     /// Whether a revocation was on its way at some time since, which may take something of a user
-    /// and client.
+    /// and client; but for the one that began then.
     pub(super) fn may_be_revoked(&self, user: usize, client: ClientAt, since: u64) -> bool {
-        let meanwhile = self.revocations.iter().filter(|r| r.ended.is_none_or(|(n, _)| n > since));
+        let meanwhile = self
+            .revocations
+            .iter()
+            .filter(|r| r.begun != since && r.ended.is_none_or(|(n, _)| n > since));
         meanwhile.map(|revocation| &revocation.target).any(|target| match target {
-            Target::Session(at) => self.sessions.get(*at).is_some_and(|s| s.user == user),
+            Target::Session(at) | Target::SignedOut(at) => {
+                self.sessions.get(*at).is_some_and(|s| s.user == user)
+            }
             target => takes(target, user, client),
+        })
+    }
+
+    /// The second of `iat` until which an access token may be dead that is issued now.
+    ///
+    /// `iat` has whole seconds: what is issued within the second of a revocation, by a node that
+    /// has not heard of it yet, may die with it; and each further one of the same second reaches a
+    /// second further.
+    pub(super) fn may_be_dead_until_s(&self, user: Option<usize>, client: ClientAt) -> i64 {
+        let second = |ms: i64| ms.div_euclid(1000);
+        let taking = self.revocations.iter().filter(|r| takes_access(&r.target, user, client));
+        taking.fold(i64::MIN, |dead_until_s, revocation| {
+            let at_s = revocation.ended.map_or(i64::MAX, |(_, ended_ms)| second(ended_ms));
+            let again = dead_until_s >= second(revocation.begun_ms);
+            at_s.max(dead_until_s.saturating_add(i64::from(again)))
         })
     }
 }
@@ -178,7 +219,7 @@ pub(super) fn takes(target: &Target, user: usize, client: ClientAt) -> bool {
         Target::Client(taken) => *taken == client,
         Target::Grant(of, to) => *of == user && *to == client,
         Target::User(taken) => *taken == user,
-        Target::Family(_) | Target::Key(_) | Target::Session(_) => false,
+        Target::Family(_) | Target::Key(_) | Target::Session(_) | Target::SignedOut(_) => false,
     }
 }
 
@@ -187,5 +228,30 @@ pub(super) fn takes_access(target: &Target, user: Option<usize>, client: ClientA
     match user {
         Some(user) => takes(target, user, client),
         None => *target == Target::Client(client),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Clocks;
+
+    #[test]
+    fn each_revocation_of_a_second_reaches_a_second_further() {
+        let until = |moments: &[(i64, Option<i64>)]| {
+            let mut ledger = Ledger::new(Clocks::Agree, 1);
+            for (begun_ms, ended_ms) in moments {
+                let (begun_ms, ended) = (*begun_ms, ended_ms.map(|ms| (0, ms)));
+                let target = Target::User(0);
+                ledger.revocations.push(Revocation { target, begun: 0, begun_ms, ended });
+            }
+            ledger.may_be_dead_until_s(Some(0), 0)
+        };
+        assert_eq!(until(&[]), i64::MIN);
+        assert_eq!(until(&[(4100, Some(4900))]), 4);
+        assert_eq!(until(&[(4100, Some(4900)), (4910, Some(4990))]), 5);
+        assert_eq!(until(&[(4100, Some(4200)), (4300, Some(4400)), (4500, Some(5100))]), 6);
+        assert_eq!(until(&[(4100, Some(4200)), (5300, Some(5400))]), 5, "another second");
+        assert_eq!(until(&[(4100, None)]), i64::MAX, "not ended");
     }
 }

@@ -3,11 +3,9 @@
 use keywright_protocol::token::RefreshToken;
 
 use super::begin::{RETRY_MS, takes, takes_access};
-use super::record::{Access, Code, Death, Family, Fate, Refresh, Session};
+use super::record::{Access, Death, Family, Fate, Refresh};
 use super::{Call, CallId, Clocks, Invariant, Ledger};
-use crate::ask::{
-    ADMIN, Answer, Ask, ClientAt, Scope, SessionAt, Target, Token, UserAt, Verifier, client,
-};
+use crate::ask::{ADMIN, Answer, Ask, ClientAt, Scope, SessionAt, Target, Token, Verifier, client};
 use crate::published::{Published, kid_of};
 
 /// What a client got with a 200 of the token endpoint, by its places.
@@ -22,6 +20,7 @@ pub(crate) struct Issued {
 pub(crate) enum Brought {
     Code(usize),
     Nothing,
+    Session(SessionAt),
     Tokens(Issued),
 }
 
@@ -46,7 +45,12 @@ impl Ledger {
             self.accuse(Invariant::HonestFault, format!("{:?}: {}", call.ask, Self::told(answer)));
         }
         match call.ask.clone() {
-            Ask::Authorize { session, client } => self.authorized(&call, session, client, answer),
+            Ask::Authorize { session, client, .. } | Ask::Resume { session, client } => {
+                self.authorized(&call, session, client, answer)
+            }
+            Ask::Consent { session, client, ticked } => {
+                self.consented(&call, (session, client, ticked), answer)
+            }
             Ask::Introspect { token: Token::Access(at), .. } => {
                 self.shown_access(&call, at, answer, now);
                 Brought::Nothing
@@ -74,54 +78,16 @@ impl Ledger {
                 }
                 Brought::Nothing
             }
-            Ask::RotateKey => Brought::Nothing,
+            Ask::RotateKey | Ask::Show { .. } => Brought::Nothing,
+            Ask::SignIn { user, password } => self.signed_in(&call, user, password, answer),
+            Ask::SignOut { session, .. } => {
+                // Without a form: nobody is asked any more.
+                if answer.status == 200 && answer.form.is_none() {
+                    self.revoked(&call, &Target::SignedOut(session));
+                }
+                Brought::Nothing
+            }
         }
-    }
-
-    /// A person has signed in.
-    pub(crate) fn signed_in(
-        &mut self,
-        user: UserAt,
-        (id, cookie): (String, String),
-        begun: u64,
-    ) -> SessionAt {
-        self.count += 1;
-        let doubtful = self.may_be_revoked(user, ADMIN, begun);
-        let fate = Fate { doubtful, deaths: Vec::new() };
-        self.sessions.push(Session { user, cookie, id, fate, ended: self.count });
-        self.sessions.len() - 1
-    }
-
-    fn authorized(
-        &mut self,
-        call: &Call,
-        session: usize,
-        to: ClientAt,
-        answer: &Answer,
-    ) -> Brought {
-        let Some(text) = answer.code() else { return Brought::Nothing };
-        let Some(row) = self.sessions.get(session) else { return Brought::Nothing };
-        let (user, dead) = (row.user, Self::dead_in_store(&row.fate, call));
-        if dead {
-            let what = format!("session {session} is revoked and gave a code");
-            self.accuse(Invariant::StaysRevoked, what);
-        }
-        let doubtful = self.may_be_revoked(user, to, call.begun);
-        let fate = Fate { doubtful, deaths: Vec::new() };
-        self.codes.push(Code {
-            text,
-            client: to,
-            session,
-            user,
-            fate,
-            ended: self.count,
-            begun_ms: call.begun_ms,
-            shown: 0,
-            redeemed: 0,
-            guesses: 0,
-            accepted: None,
-        });
-        Brought::Code(self.codes.len() - 1)
     }
 
     fn redeemed(
@@ -156,7 +122,7 @@ impl Ledger {
             let what = format!("code {at} is revoked and was redeemed");
             self.accuse(Invariant::StaysRevoked, what);
         }
-        let granted = client(code.client).scope;
+        let granted = code.scope;
         self.families.push(Family {
             client: code.client,
             session: code.session,
@@ -169,6 +135,7 @@ impl Ledger {
             ended: self.count,
             scope: granted.to_owned(),
             id: answer.text("refresh_token").and_then(family_id),
+            id_token: answer.text("id_token").map(str::to_owned),
         });
         let family = self.families.len() - 1;
         if let Some(code) = self.codes.get_mut(at) {
@@ -297,14 +264,8 @@ impl Ledger {
         }
         let since = call.begun;
         let revoked = user.is_some_and(|user| self.may_be_revoked(user, client, since));
-        // `iat` has whole seconds: what is issued within the second of a revocation, by a node that
-        // has not heard of it yet, may die with it.
-        let within_the_second = self.revocations.iter().any(|revocation| {
-            let same = |ms: i64| ms.div_euclid(1000) >= call.begun_ms.div_euclid(1000);
-            takes_access(&revocation.target, user, client)
-                && revocation.ended.is_none_or(|(_, ms)| same(ms))
-        });
-        let doubtful = revoked || within_the_second;
+        let iat_s = call.begun_ms.div_euclid(1000);
+        let doubtful = revoked || iat_s <= self.may_be_dead_until_s(user, client);
         let expires_ms = call.begun_ms + lifetime_s.unwrap_or(0) * 1000;
         let fate = Fate { doubtful, deaths: Vec::new() };
         let ended = self.count;
@@ -389,7 +350,7 @@ impl Ledger {
         }
     }
 
-    fn death(&self, call: &Call) -> Death {
+    pub(super) fn death(&self, call: &Call) -> Death {
         // What was in doubt before may have been ended by another node: this one knows of it from
         // the row, and from the log when it follows it.
         let said_by = if call.doubted { None } else { Some(call.life) };
@@ -423,7 +384,7 @@ impl Ledger {
     }
 
     /// What was there when the revocation began is dead; what came meanwhile is in doubt.
-    fn revoked(&mut self, call: &Call, target: &Target) {
+    pub(super) fn revoked(&mut self, call: &Call, target: &Target) {
         self.doubt(target);
         // A client or a user is taken back up to a moment, and a moment is what the clocks do not
         // agree about.
@@ -434,19 +395,25 @@ impl Ledger {
         let before = |ended: u64| ended < call.begun;
         for (at, session) in self.sessions.iter_mut().enumerate() {
             let user = matches!(target, Target::User(user) if *user == session.user);
-            if before(session.ended) && (user || *target == Target::Session(at)) {
+            let named = *target == Target::Session(at) || *target == Target::SignedOut(at);
+            if before(session.ended) && (user || named) {
                 session.fate.deaths.push(death);
             }
         }
         for code in &mut self.codes {
             let taken = takes(target, code.user, code.client);
-            if before(code.ended) && (taken || *target == Target::Session(code.session)) {
+            let at = code.session;
+            let born = *target == Target::Session(at) || *target == Target::SignedOut(at);
+            if before(code.ended) && (taken || born) {
                 code.fate.deaths.push(death);
             }
         }
         for (at, family) in self.families.iter_mut().enumerate() {
             let taken = takes(target, family.user, family.client);
-            let named = *target == Target::Family(at) || *target == Target::Session(family.session);
+            let signed_out = *target == Target::SignedOut(family.session);
+            let named = *target == Target::Family(at)
+                || *target == Target::Session(family.session)
+                || signed_out && !family.outlives_session();
             if before(family.ended) && (taken || named) {
                 family.fate.deaths.push(death);
             }

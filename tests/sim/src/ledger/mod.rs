@@ -8,15 +8,16 @@
 
 mod begin;
 mod end;
+mod person;
 mod record;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
 pub(crate) use end::{Brought, Issued, Now};
 pub(crate) use record::{Access, Code, Family, Fate, Refresh, Session};
 
-use crate::ask::{Answer, Ask, Target};
+use crate::ask::{Answer, Ask, ClientAt, Target, UserAt};
 use crate::kernel::Life;
 
 /// What must hold, whatever happens.
@@ -110,6 +111,7 @@ pub(crate) struct Call {
 struct Revocation {
     target: Target,
     begun: u64,
+    begun_ms: i64,
     ended: Option<(u64, i64)>,
 }
 
@@ -133,6 +135,8 @@ pub(crate) struct Ledger {
     known: Vec<u64>,
     /// What operators have begun to take back.
     revocations: Vec<Revocation>,
+    /// Who has begun to give a client all that it asks for.
+    consents: BTreeSet<(UserAt, ClientAt)>,
     violation: Option<Violation>,
 }
 
@@ -153,6 +157,7 @@ impl Ledger {
             keys: BTreeMap::new(),
             known: vec![0; nodes],
             revocations: Vec::new(),
+            consents: BTreeSet::new(),
             violation: None,
         }
     }

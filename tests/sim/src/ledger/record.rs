@@ -28,7 +28,6 @@ pub(crate) struct Fate {
 pub(crate) struct Session {
     pub(crate) user: UserAt,
     pub(crate) cookie: String,
-    pub(crate) id: String,
     pub(crate) fate: Fate,
     /// The ledger's count when it was acknowledged.
     pub(crate) ended: u64,
@@ -41,6 +40,8 @@ pub(crate) struct Code {
     pub(crate) client: ClientAt,
     pub(crate) session: SessionAt,
     pub(crate) user: UserAt,
+    /// What was granted.
+    pub(crate) scope: &'static str,
     pub(crate) fate: Fate,
     /// The ledger's count when it was handed out.
     pub(crate) ended: u64,
@@ -68,6 +69,15 @@ pub(crate) struct Family {
     pub(crate) scope: String,
     /// Its name, where a token says it.
     pub(crate) id: Option<String>,
+    /// The ID token with which it began.
+    pub(crate) id_token: Option<String>,
+}
+
+impl Family {
+    /// Whether it lives on when its person signs out.
+    pub(crate) fn outlives_session(&self) -> bool {
+        self.scope.split(' ').any(|name| name == "offline_access")
+    }
 }
 
 /// A refresh token.
