@@ -500,7 +500,8 @@ mod tests {
         assert_eq!(follower.earliest_iat_s(&tenant, "c", "u"), 102);
         // One that has written the last two itself, before it hears of the first.
         let mut writer = RevocationSet::default();
-        [3, 2].iter().for_each(|seq| writer.learn(&user(*seq)));
+        writer.learn(&user(3));
+        writer.learn(&user(2));
         assert_eq!(writer.earliest_iat_s(&tenant, "c", "u"), 101);
         for _ in 0..2 {
             (1..=3).for_each(|seq| writer.insert(&user(seq)));
