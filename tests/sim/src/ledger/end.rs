@@ -266,8 +266,8 @@ impl Ledger {
         let revoked = user.is_some_and(|user| self.may_be_revoked(user, client, since));
         let iat_s = call.begun_ms.div_euclid(1000);
         let doubtful = revoked || iat_s <= self.may_be_dead_until_s(user, client);
-        let lifetime_ms = lifetime_s.unwrap_or(0) * 1000;
-        let (expires_ms, over_ms) = (call.begun_ms + lifetime_ms, now.ms + lifetime_ms);
+        let after = |ms: i64| ms + lifetime_s.unwrap_or(0) * 1000;
+        let (expires_ms, over_ms) = (after(call.begun_ms), after(now.ms));
         let fate = Fate { doubtful, deaths: Vec::new() };
         let ended = self.count;
         let dated_ahead = call.ahead_ms > 0 || now.ahead_ms > 0;
