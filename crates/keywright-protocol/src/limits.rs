@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+/// How long a token waits for the second that no known revocation takes: nobody revokes one thing
+/// more often within a second, and a client waits longer than that for an answer.
+pub const ISSUE_WAIT_MAX: Duration = Duration::from_secs(8);
+
 /// A request body or query string, bytes. The largest honest one carries a 4 KiB assertion.
 pub const REQUEST_BYTES_MAX: usize = 32 * 1024;
 /// One parameter, bytes: room for an ID token hint with many claims.

@@ -9,8 +9,8 @@
 //! knows only what the actors know; it says after each answer whether that answer may be. At the
 //! end a [`probe`] looks at everything that was handed out.
 //!
-//! The same seed gives the same run, so a failure is its seed. A schedule takes about a
-//! millisecond; there can be a million of them.
+//! The same seed gives the same run, so a failure is its seed. A schedule takes a few
+//! milliseconds; there can be a million of them.
 //!
 //! **Architecture invariant:** nothing here waits for a real clock, reads a real generator for what
 //! decides something, or runs on another thread. Nothing of the product is replaced but the store's

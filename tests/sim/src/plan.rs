@@ -8,7 +8,7 @@ use crate::ledger::Clocks;
 /// What the access tokens of the signed resource are in a schedule.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum TokenFormat {
-    /// As those of the other one. Signatures cost more than all the rest: most schedules do without.
+    /// As those of the other one. Signatures cost more than all the rest: most do without.
     Opaque,
     Signed,
 }

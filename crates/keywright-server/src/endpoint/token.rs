@@ -11,6 +11,8 @@ use http::{Request, StatusCode};
 use keywright_protocol::audit::{Actor, AuditEvent, EventType};
 use keywright_protocol::client::AuthenticatedClient;
 use keywright_protocol::grant::{GrantError, IssuePlan, Principal};
+use keywright_protocol::limits::ISSUE_WAIT_MAX;
+use keywright_protocol::time::Timestamp;
 use keywright_protocol::wire::response::{Receipt, token_response};
 use keywright_protocol::wire::token::{GrantRequest, TokenRequest};
 
@@ -74,7 +76,12 @@ async fn exchange(ctx: &Ctx, request: Request<Body>, seen: &mut Seen) -> Result<
 }
 
 /// What minting needs for a plan.
-fn mint_for<'a>(ctx: &'a Ctx, plan: &IssuePlan) -> Mint<'a> {
+///
+/// After several revocations of one second the least `iat` that none of them takes lies seconds
+/// ahead. It is waited for: a token that is dated so far ahead could outlive a later revocation of
+/// something else that it hangs on (decision 0004). Where another node's clock is wrong, and the
+/// wait would be long, the token is dated ahead.
+async fn mint_for<'a>(ctx: &'a Ctx, plan: &IssuePlan) -> Mint<'a> {
     let sub = match &plan.principal {
         Principal::Client => plan.client.as_str(),
         Principal::User { sub, .. } => sub.as_str(),
@@ -82,6 +89,13 @@ fn mint_for<'a>(ctx: &'a Ctx, plan: &IssuePlan) -> Mint<'a> {
     let earliest_iat_s = ctx
         .app
         .with_revocations(|set| set.earliest_iat_s(&ctx.origin.tenant, plan.client.as_str(), sub));
+    let now = ctx.app.now();
+    if earliest_iat_s > now.as_unix_s().saturating_add(1) {
+        let wait = Timestamp::from_unix_s(earliest_iat_s).since(now);
+        if wait <= ISSUE_WAIT_MAX {
+            ctx.app.environment.sleep(wait).await;
+        }
+    }
     Mint {
         tenant: &ctx.tenant,
         environment: &*ctx.app.environment,

@@ -266,7 +266,8 @@ impl Ledger {
         let revoked = user.is_some_and(|user| self.may_be_revoked(user, client, since));
         let iat_s = call.begun_ms.div_euclid(1000);
         let doubtful = revoked || iat_s <= self.may_be_dead_until_s(user, client);
-        let expires_ms = call.begun_ms + lifetime_s.unwrap_or(0) * 1000;
+        let after = |ms: i64| ms + lifetime_s.unwrap_or(0) * 1000;
+        let (expires_ms, over_ms) = (after(call.begun_ms), after(now.ms));
         let fate = Fate { doubtful, deaths: Vec::new() };
         let ended = self.count;
         let dated_ahead = call.ahead_ms > 0 || now.ahead_ms > 0;
@@ -279,6 +280,7 @@ impl Ledger {
             fate,
             ended,
             expires_ms,
+            over_ms,
             dated_ahead,
         });
         self.accesses.len() - 1
@@ -311,7 +313,7 @@ impl Ledger {
         };
         let agree = self.clocks == Clocks::Agree;
         // A whole second, since `iat` is rounded down or lies a second ahead.
-        let expired = agree && access.expires_ms + 1000 <= call.begun_ms;
+        let expired = agree && access.over_ms + 1000 <= call.begun_ms;
         let in_time = agree && call.begun_ms < access.expires_ms - 1000;
         let unknown = access.kid.is_some() && !now.published.verifies(&access.text);
         let dead = !access.dated_ahead && self.access_is_dead(access, call);

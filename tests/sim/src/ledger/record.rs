@@ -104,6 +104,8 @@ pub(crate) struct Access {
     pub(crate) fate: Fate,
     pub(crate) ended: u64,
     pub(crate) expires_ms: i64,
+    /// The same, counted from the end of its issue.
+    pub(crate) over_ms: i64,
     /// Whether the clock that dated it was ahead: it then outlives what is remembered of it.
     pub(crate) dated_ahead: bool,
 }

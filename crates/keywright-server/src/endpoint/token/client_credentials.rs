@@ -23,7 +23,7 @@ pub(super) async fn issue(
     let (scope, resources) = (request.scope.as_ref(), &request.resources);
     let plan = client_credentials::decide(client.client(), scope, resources, &catalog)?;
     let approved = approve(plan, client.client())?;
-    let minted = mint_for(ctx, approved.plan()).access(&approved)?;
+    let minted = mint_for(ctx, approved.plan()).await.access(&approved)?;
     let event = issued_event(ctx, EventType::TokenIssued, client, approved.plan(), &minted);
     let record = Record::of(event).once(client.once());
     respond(&minted, commit(ctx, record).await?)

@@ -56,7 +56,7 @@ async fn attempt(
         Err(error) => return Err(punish(ctx, client, code.hash(), &stored, error).await?),
     };
     let approved = approve(plan, client.client())?;
-    let (minted, family) = mint_for(ctx, approved.plan()).first(&approved, &stored)?;
+    let (minted, family) = mint_for(ctx, approved.plan()).await.first(&approved, &stored)?;
     let event = issued_event(ctx, EventType::TokenIssued, client, approved.plan(), &minted);
     let commit = RedeemCode {
         tenant: ctx.origin.tenant.clone(),

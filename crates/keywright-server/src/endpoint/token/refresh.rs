@@ -60,7 +60,7 @@ async fn attempt(
         Err(error) => return Err(error.into()),
     };
     let approved = approve(plan, client.client())?;
-    let (minted, step) = mint_for(ctx, approved.plan()).next(&approved, &family, token)?;
+    let (minted, step) = mint_for(ctx, approved.plan()).await.next(&approved, &family, token)?;
     let event_type = match approved.plan().refresh {
         RefreshPlan::Adopt { .. } => EventType::RefreshAdopted,
         RefreshPlan::Retry(_) => EventType::RefreshRetried,
