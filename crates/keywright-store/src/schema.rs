@@ -92,15 +92,15 @@ pub(crate) fn way_back<'a>(
 ) -> Result<Vec<(u32, &'a Migration)>, StoreFault> {
     pending(known, applied, store)?;
     let (has, ours) = (version_of(applied), version_of(known));
+    if version >= has {
+        return Err(StoreFault::Incompatible(format!(
+            "{store} has schema {has}: {version} is no way back"
+        )));
+    }
     if has != ours {
         return Err(StoreFault::Incompatible(format!(
             "{store} has schema {has}, this program knows {ours}: only the program whose schema \
              it has can take it back"
-        )));
-    }
-    if version >= has {
-        return Err(StoreFault::Incompatible(format!(
-            "{store} has schema {has}: {version} is no way back"
         )));
     }
     let mut steps: Vec<_> = (1..).zip(known).filter(|(own, _)| *own > version).collect();
