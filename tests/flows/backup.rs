@@ -266,16 +266,6 @@ fn an_interrupted_copy_goes_on_where_it_stopped() {
     world.server.stop();
 }
 
-/// The store as the first version of the schema left it.
-fn go_back_to_the_first_schema(store: &Path) {
-    let db = Connection::open(store).expect("a database");
-    db.execute_batch(
-        "DROP TABLE epoch; DROP TABLE copying; ALTER TABLE family DROP COLUMN epoch;
-         DROP TABLE IF EXISTS lease; DELETE FROM migration WHERE version > 1",
-    )
-    .expect("an earlier schema");
-}
-
 /// A refresh token as the first version minted them: without a generation.
 fn without_generation(store: &Path, token: &str) -> String {
     let body = URL_SAFE_NO_PAD.decode(token.strip_prefix("kwr_").expect("a prefix"));
@@ -299,7 +289,7 @@ fn a_migration_is_rehearsed_and_live_tokens_survive_it() {
     world.server.signal("TERM");
     world.server.wait_exit(BOUND);
     let bare = without_generation(&world.store(), web.refresh());
-    go_back_to_the_first_schema(&world.store());
+    world.server.cli(&["migrate", "--to", "1"]).expect_status(0);
 
     let found = world.server.cli(&["doctor"]);
     found.expect_status(1);

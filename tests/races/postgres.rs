@@ -259,10 +259,13 @@ fn a_restart_of_the_database_loses_nobody() {
     }
 }
 
-/// A world whose database is behind a network that can lose things, and nobody notices.
+/// A world whose database is behind a network that can lose things, and nobody notices. A client
+/// whose rotation was committed and not answered has as long as the longest outage here to ask
+/// again.
 fn behind(network: &Network, url: &str) -> World {
     let url = url.replace(&authority_of(url), &network.authority());
-    World::in_server(Server::builder().postgres(&url).start())
+    let builder = Server::builder().set("tokens", "refresh_retry = \"60s\"");
+    World::in_server(builder.postgres(&url).start())
 }
 
 #[test]
