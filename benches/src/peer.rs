@@ -22,9 +22,6 @@ use crate::rows::{ACCESS_TOKEN, ACTIVE, Bench, KIB_PER_MIB, alike, token_call};
 use crate::seed::{Client, Installation};
 use crate::server::{Server, Start, ask, free_port};
 
-/// Requests for each connection in half a pair: peers are slow.
-const EACH: u32 = 40;
-
 /// What is known of a peer. `{port}` and `{second}` in words are its ports.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,7 +43,9 @@ struct Peer {
     introspection_on_second: bool,
     /// Which kind of token is asked about.
     introspected: String,
-    /// Requests for each connection before anything counts.
+    /// Requests for each connection in half a pair.
+    each: u32,
+    /// How many halves before anything counts.
     warm: u32,
     kinds: Vec<Kind>,
 }
@@ -214,8 +213,11 @@ impl Ring<'_> {
         ours: Side<'_>,
         mut theirs: Side<'_>,
     ) -> anyhow::Result<Row> {
-        theirs.warm(self.peer.warm).await?;
-        let found = compare(theirs, ours, Effort { pairs, each: EACH }).await?;
+        let each = self.peer.each;
+        for _ in 0..self.peer.warm {
+            theirs.warm(each).await?;
+        }
+        let found = compare(theirs, ours, Effort { pairs, each }).await?;
         let (ours, theirs) = (found.reference_us, found.ours_us);
         Ok(Row { what, unit: "us", ours, theirs, times: found.ratio })
     }
