@@ -40,6 +40,8 @@ pub struct Mint<'a> {
     pub now: Timestamp,
     /// The least `iat` that no revocation takes, seconds.
     pub earliest_iat_s: i64,
+    /// Where the last revocation of all the tenant's tokens stands in its log; 0 without one.
+    pub tenant_floor: u64,
 }
 
 /// Minted secrets, and what the commit stores of them.
@@ -218,7 +220,7 @@ impl Mint<'_> {
 
     /// Gives a token a place in a status list.
     fn list(&self, claims: &mut AccessClaims, kid: &str) -> ListedToken {
-        let (list, idx) = self.tenant.open_list.take(self.environment);
+        let (list, idx) = self.tenant.open_list.take(self.environment, self.tenant_floor);
         let uri = format!("{}/statuslists/{list}", self.tenant.issuer);
         claims.status = Some(StatusClaim { status_list: StatusListReference { idx, uri } });
         ListedToken {

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use keywright_jose::{Algorithm, base64url_encode, sign_compact};
 use keywright_protocol::id::{StatusListId, TenantId};
 use keywright_protocol::limits::STATUS_LIST_TOKENS_MAX;
+use keywright_protocol::revocation::RevocationTarget;
 use keywright_protocol::status_list::{StatusListClaims, TYP, TokenNames, bits};
 use keywright_protocol::time::Timestamp;
 use keywright_protocol::wire::json;
@@ -36,6 +37,8 @@ pub struct OpenList(Mutex<Option<Open>>);
 #[derive(Debug)]
 struct Open {
     id: StatusListId,
+    /// See [`OpenList::take`].
+    floor: u64,
     /// How many places were taken.
     taken: u32,
     /// What makes of a number of tokens a place, so that a place tells little of how many there
@@ -45,11 +48,12 @@ struct Open {
 }
 
 impl OpenList {
-    /// A place that no other token has.
-    pub fn take(&self, environment: &dyn Environment) -> (StatusListId, u32) {
+    /// A place that no other token has. `floor` is where the last revocation of all the tenant's
+    /// tokens stands in its log: no list holds tokens from before and after one.
+    pub fn take(&self, environment: &dyn Environment, floor: u64) -> (StatusListId, u32) {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let fits = |list: &Open| list.taken < STATUS_LIST_TOKENS_MAX;
-        let mut list = open.take().filter(fits).unwrap_or_else(|| Open::new(environment));
+        let fits = |list: &Open| list.taken < STATUS_LIST_TOKENS_MAX && list.floor == floor;
+        let mut list = open.take().filter(fits).unwrap_or_else(|| Open::new(environment, floor));
         let place = list.taken.wrapping_mul(list.factor).wrapping_add(list.first);
         list.taken += 1;
         let id = list.id.clone();
@@ -59,10 +63,11 @@ impl OpenList {
 }
 
 impl Open {
-    fn new(environment: &dyn Environment) -> Self {
+    fn new(environment: &dyn Environment, floor: u64) -> Self {
         let (factor, first) = (random(environment), random(environment));
         Self {
             id: StatusListId::from_random(random(environment)),
+            floor,
             taken: 0,
             factor: u32::from_le_bytes(factor) | 1,
             first: u32::from_le_bytes(first),
@@ -130,6 +135,9 @@ impl StatusLists {
 }
 
 /// The claims of a list; whether a token is invalid is judged as when its token is presented.
+///
+/// Where all tokens of the tenant were revoked, a list from before is invalid as a whole: after a
+/// store went back in time, tokens of the gap have places in it that no row knows.
 fn claims(
     app: &App,
     tenant: &TenantState,
@@ -143,6 +151,12 @@ fn claims(
             app.accepted_until(tenant, issued_at) <= now
                 || set.revokes(&tenant.id(), &names.facts())
         };
+        let floor = set.floor_of(&tenant.id(), &RevocationTarget::Tenant);
+        let is_from_before =
+            |names: &TokenNames| floor.is_some_and(|floor| names.iat <= floor.issued_until_s);
+        if tokens.iter().any(|(_, names)| is_from_before(names)) {
+            return (0..STATUS_LIST_TOKENS_MAX).collect();
+        }
         let dead = tokens.iter().filter(|(_, names)| is_dead(names));
         dead.map(|(idx, _)| *idx).collect::<Vec<_>>()
     });
@@ -163,11 +177,15 @@ mod tests {
         let (list, mut places) = (OpenList::default(), HashSet::new());
         let mut ids = HashSet::new();
         for _ in 0..2 * STATUS_LIST_TOKENS_MAX {
-            let (id, idx) = list.take(&SystemEnvironment);
+            let (id, idx) = list.take(&SystemEnvironment, 0);
             assert!(idx < STATUS_LIST_TOKENS_MAX);
             ids.insert(id.clone());
             assert!(places.insert((id, idx)));
         }
         assert_eq!(ids.len(), 2, "a list is filled before the next begins");
+        let (before, _) = list.take(&SystemEnvironment, 0);
+        let (after, _) = list.take(&SystemEnvironment, 7);
+        assert_ne!(before, after, "what was before all was revoked stays apart");
+        assert_eq!(list.take(&SystemEnvironment, 7).0, after);
     }
 }

@@ -12,6 +12,7 @@ use keywright_protocol::audit::{Actor, AuditEvent, EventType};
 use keywright_protocol::client::AuthenticatedClient;
 use keywright_protocol::grant::{GrantError, IssuePlan, Principal};
 use keywright_protocol::limits::ISSUE_WAIT_MAX;
+use keywright_protocol::revocation::RevocationTarget;
 use keywright_protocol::time::Timestamp;
 use keywright_protocol::wire::response::{Receipt, token_response};
 use keywright_protocol::wire::token::{GrantRequest, TokenRequest};
@@ -86,9 +87,11 @@ async fn mint_for<'a>(ctx: &'a Ctx, plan: &IssuePlan) -> Mint<'a> {
         Principal::Client => plan.client.as_str(),
         Principal::User { sub, .. } => sub.as_str(),
     };
-    let earliest_iat_s = ctx
-        .app
-        .with_revocations(|set| set.earliest_iat_s(&ctx.origin.tenant, plan.client.as_str(), sub));
+    let tenant = &ctx.origin.tenant;
+    let (earliest_iat_s, floor) = ctx.app.with_revocations(|set| {
+        let earliest_iat_s = set.earliest_iat_s(tenant, plan.client.as_str(), sub);
+        (earliest_iat_s, set.floor_of(tenant, &RevocationTarget::Tenant))
+    });
     let now = ctx.app.now();
     if earliest_iat_s > now.as_unix_s().saturating_add(1) {
         let wait = Timestamp::from_unix_s(earliest_iat_s).since(now);
@@ -102,6 +105,7 @@ async fn mint_for<'a>(ctx: &'a Ctx, plan: &IssuePlan) -> Mint<'a> {
         lifetimes: ctx.app.lifetimes(),
         now: ctx.now,
         earliest_iat_s,
+        tenant_floor: floor.map_or(0, |floor| floor.seq),
     }
 }
 
