@@ -228,12 +228,15 @@ fn a_restored_list_knows_only_dead_tokens() {
     let dump = world.server.folder.join("status.kwb");
     let dump: &str = dump.to_str().expect("a path that is text");
     world.server.cli(&["backup", dump]).expect_status(0);
+    let gap = machine(&world.server, &client);
+    assert_eq!(place(gap.access()).0, place(before.access()).0, "one list");
     world.server.signal("TERM");
     world.server.wait_exit(Duration::from_secs(20));
     world.server.cli(&["restore", dump, "--dangerous-replace"]).expect_status(0);
     world.server.spawn();
     world.server.wait_ready();
     assert!(is_revoked(&world.server.issuer, before.access()), "the epoch ended them all");
+    assert!(is_revoked(&world.server.issuer, gap.access()), "also what the backup never knew");
     let after = machine(&world.server, &client);
     assert!(!is_revoked(&world.server.issuer, after.access()));
     world.server.stop();
