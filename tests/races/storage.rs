@@ -1,4 +1,5 @@
-//! The database locked by another process, the disk full: a 503, nothing lost, nothing dead.
+//! The database locked by another process, the disk full or failing: a 503, nothing lost, nothing
+//! dead.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -117,6 +118,46 @@ fn a_full_disk_is_a_503_and_passes() {
         let answer = world.server.refresh(&world.web, last.refresh());
         (answer.status == 200).then(|| Tokens::from(&answer))
     });
+    Tokens::from(&world.server.refresh(&world.web, next.refresh()));
+    world.server.cli(&["audit", "verify"]).expect_status(0);
+    world.server.stop();
+}
+
+/// A library that lets syncs fail while the file that FAILING_SYNC names exists.
+fn failing_sync(folder: &Path) -> PathBuf {
+    let library = folder.join("failing-sync.so");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("races/failing-sync.c");
+    let mut cc = Command::new("cc");
+    cc.args(["-shared", "-fPIC", "-O2", "-o"]).arg(&library).arg(source);
+    assert!(cc.status().expect("a C compiler").success());
+    library
+}
+
+/// What a disk did not take was not promised to anybody: a 503, and the same token goes on, also
+/// after the machine's end.
+#[test]
+fn a_disk_that_does_not_sync_is_a_503_and_passes() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let sign = folder.path().join("fails");
+    let preload = format!("LD_PRELOAD={}", failing_sync(folder.path()).display());
+    let told = format!("FAILING_SYNC={}", sign.display());
+    let server = Server::builder().under(&["env", &preload, &told]).start();
+    let mut world = World::in_server(server);
+    let tokens = world.sign_in(&world.web, OFFLINE);
+    std::fs::write(&sign, "").expect("writable");
+    let asked = [("grant_type", "client_credentials"), ("scope", "orders:read")];
+    expect_busy(&world.server.refresh(&world.web, tokens.refresh()));
+    expect_busy(&world.server.token(&world.service, &asked));
+    assert!(world.server.is_alive(), "the process lives");
+    assert_eq!(world.server.get("/jwks").status, 200, "reading goes on");
+    std::fs::remove_file(&sign).expect("there");
+    let next = wait::until(Duration::from_secs(20), "the store is back", || {
+        let answer = world.server.refresh(&world.web, tokens.refresh());
+        (answer.status == 200).then(|| Tokens::from(&answer))
+    });
+    world.server.kill();
+    world.server.spawn();
+    world.server.wait_ready();
     Tokens::from(&world.server.refresh(&world.web, next.refresh()));
     world.server.cli(&["audit", "verify"]).expect_status(0);
     world.server.stop();
