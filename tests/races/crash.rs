@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::support::tokens::authenticated;
-use crate::support::{Authorize, Browser, Client, Tokens, World, wait};
+use crate::support::{Authorize, Browser, Client, Server, Tokens, World, wait};
 
 pub(super) const OFFLINE: &str = "openid offline_access";
 const CLIENTS: usize = 200;
@@ -98,6 +98,25 @@ pub(super) fn resume(world: &World, mut ledger: Ledger) -> Ledger {
     ledger.seen.push(ledger.last.clone());
     ledger.last = child;
     ledger
+}
+
+/// While no node ran nobody could ask again: that time does not count, and the time after it does.
+#[test]
+fn an_answer_may_be_asked_for_after_a_long_absence() {
+    let server = Server::builder().set("tokens", "refresh_retry = \"2s\"").start();
+    let mut world = World::in_server(server);
+    let first = world.sign_in(&world.spa, OFFLINE);
+    let child = Tokens::from(&world.server.refresh(&world.spa, first.refresh()));
+    world.server.kill();
+    std::thread::sleep(Duration::from_secs(4));
+    world.server.spawn();
+    world.server.wait_ready();
+    let again = Tokens::from(&world.server.refresh(&world.spa, first.refresh()));
+    assert_eq!(again.refresh(), child.refresh(), "the same child");
+    std::thread::sleep(Duration::from_secs(4));
+    world.server.refresh(&world.spa, first.refresh()).expect_error(400, "invalid_grant");
+    let answer = world.server.refresh(&world.spa, child.refresh());
+    answer.expect_error(400, "invalid_grant");
 }
 
 /// The kill at every moment of one request: before, during and after its commit.

@@ -31,6 +31,7 @@ use crate::keys::{KeyRing, KeyTurn, MasterKey};
 use crate::load::Load;
 use crate::logos::LogoShelf;
 use crate::metrics::Metrics;
+use crate::outage::Outages;
 use crate::outbound::Outbound;
 use crate::password::Passwords;
 use crate::status_list::StatusLists;
@@ -76,6 +77,8 @@ pub struct App {
     pub feeds: Feeds,
     /// Status lists as they were made last.
     pub status_lists: StatusLists,
+    /// When the store was away.
+    pub outages: Outages,
     master: MasterKey,
     tenants: ArcSwap<HashMap<TenantId, Arc<TenantState>>>,
     revocations: RwLock<RevocationSet>,
@@ -137,6 +140,7 @@ impl App {
             logos: LogoShelf::default(),
             feeds,
             status_lists: StatusLists::default(),
+            outages: Outages::default(),
             master,
             tenants: ArcSwap::from_pointee(HashMap::new()),
             revocations: RwLock::new(RevocationSet::default()),
@@ -146,6 +150,7 @@ impl App {
             loading_keys: tokio::sync::Mutex::new(()),
             usernames: Mutex::new(HashMap::new()),
         });
+        app.remember_outage().await?;
         app.load_everything().await?;
         Ok(app)
     }
@@ -189,8 +194,17 @@ impl App {
             code: config.tokens.code_lifetime,
             refresh_absolute: config.tokens.refresh_absolute,
             refresh_idle: config.tokens.refresh_idle,
-            refresh_retry: config.tokens.refresh_retry,
         }
+    }
+
+    /// The answer to a refresh after this moment may be asked for again.
+    pub fn retry_since(&self, now: Timestamp) -> Timestamp {
+        self.outages.retry_since(now, self.config.load().tokens.refresh_retry)
+    }
+
+    /// The store answers what it was asked at a moment.
+    pub fn reached_store(&self, asked_at: Timestamp) {
+        self.outages.reached(asked_at, self.now(), self.config.load().tokens.refresh_retry);
     }
 
     /// When the last access token issued until now is dead: how long a revocation must be known.
@@ -386,6 +400,16 @@ impl App {
         let kid = lifecycle::rotate_now(&self.store, &self.master, &id, alg, schedule, now).await?;
         self.load_keys(tenant).await?;
         Ok(kid)
+    }
+
+    /// Before this start the last sign of life of any node: those that are stopped in peace leave
+    /// none, and have answered everybody.
+    async fn remember_outage(&self) -> Result<(), ServerFault> {
+        let (asked_at, ever) = (self.now(), Timestamp::from_millis(0));
+        let nodes = self.store.list_nodes(ever).await?;
+        let last = nodes.iter().map(|node| node.seen_at).max();
+        self.reached_store(last.unwrap_or(asked_at));
+        Ok(())
     }
 
     async fn load_everything(&self) -> Result<(), ServerFault> {

@@ -27,6 +27,7 @@ pub mod load;
 pub mod logos;
 pub mod metrics;
 pub mod mint;
+pub mod outage;
 pub mod outbound;
 pub mod page;
 pub mod password;

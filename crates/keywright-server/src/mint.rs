@@ -118,9 +118,8 @@ impl Mint<'_> {
                 let (wire, child) = self.child(family, presented, family.generation + 1)?;
                 (wire, RotationStep::Advance(child))
             }
-            RefreshPlan::Retry(_) => {
-                let step = RotationStep::Retry { within: self.lifetimes.refresh_retry };
-                (self.same_child(family, presented)?, step)
+            RefreshPlan::Retry { since, .. } => {
+                (self.same_child(family, presented)?, RotationStep::Retry { since: *since })
             }
             _ => return Err(ServerFault::Internal("no family to refresh".into())),
         };

@@ -1,7 +1,5 @@
 //! Refresh families: one row each.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use keywright_protocol::audit::Record;
 use keywright_protocol::grant::refresh_token::{FamilyOrigin, StoredFamily};
@@ -71,11 +69,11 @@ pub enum RotationStep {
     },
     /// The presented token is the current one: its child takes its place.
     Advance(Child),
-    /// The presented token is the parent of the current one, used within this time: nothing
-    /// changes, the same child is handed out again.
+    /// The presented token is the parent of the current one, and the rotation is not long ago:
+    /// nothing changes, the same child is handed out again.
     Retry {
-        /// How long after the rotation.
-        within: Duration,
+        /// The rotation was after this moment.
+        since: Timestamp,
     },
 }
 

@@ -6,6 +6,7 @@ use std::fmt::Arguments;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use keywright_protocol::id::TenantId;
 use keywright_protocol::time::Timestamp;
@@ -22,7 +23,7 @@ use crate::chance::Chance;
 use crate::executor::{Executor, Owner, Step, TaskId};
 use crate::fault::Faults;
 use crate::kernel::{Kernel, Life, NodeEnvironment};
-use crate::ledger::{Brought, CallId, Ledger, Now};
+use crate::ledger::{Brought, CallId, Ledger, Now, RETRY_MS};
 use crate::plan::Plan;
 use crate::published::Published;
 use crate::store::NodeStore;
@@ -30,6 +31,10 @@ use crate::wire::{Extras, answer, request};
 
 /// How often a schedule may crash a node: each start costs as much as many requests.
 const CRASHES_MAX: u32 = 3;
+/// Nodes look at the store several times a second; so many of the looks are played.
+const LOOK_EVERY: usize = 500;
+const LOOK_MS: i64 = 600;
+const RETRY: Duration = Duration::from_secs(10);
 
 /// A place for a node, and whoever lives there now.
 struct Node {
@@ -37,6 +42,8 @@ struct Node {
     ahead_ms: Arc<AtomicI64>,
     running: Option<Running>,
     cut_off: bool,
+    /// When it last reached the store, by a right clock.
+    reached_ms: i64,
 }
 
 #[derive(Clone)]
@@ -99,6 +106,7 @@ impl Stage {
             ahead_ms: Arc::new(AtomicI64::new(0)),
             running: None,
             cut_off: false,
+            reached_ms: i64::MIN,
         };
         let stage = Rc::new(Self {
             executor: Executor::new(Arc::clone(&kernel)),
@@ -142,8 +150,12 @@ impl Stage {
     pub(crate) fn run(self: &Rc<Self>) -> bool {
         while self.executor.is_acting() && self.ledger.borrow().violation().is_none() {
             self.befall();
-            if self.executor.step() == Step::Idle && !self.kernel.jump() {
-                return false;
+            if self.executor.step() == Step::Idle {
+                let slept_ms = self.kernel.now_ms();
+                if !self.kernel.jump() {
+                    return false;
+                }
+                self.idle_since(slept_ms);
             }
         }
         true
@@ -195,6 +207,23 @@ impl Stage {
         if happens(self.plan.crash) && self.crashes.get() < CRASHES_MAX {
             self.crashes.set(self.crashes.get() + 1);
             self.crash(node);
+        }
+    }
+
+    /// While everybody else slept, the nodes looked at the store; what they did lately counts.
+    fn idle_since(&self, slept_ms: i64) {
+        let now_ms = self.kernel.now_ms();
+        let looks = (slept_ms.max(now_ms - RETRY_MS - LOOK_MS)..=now_ms).step_by(LOOK_EVERY);
+        for node in 0..self.plan.nodes {
+            let Some((_, running)) = self.running(node) else { continue };
+            if self.with_node(node, |node| node.cut_off) == Some(true) {
+                continue;
+            }
+            for look_ms in looks.clone() {
+                let at = Timestamp::from_millis(look_ms + self.ahead_ms(node));
+                running.app.outages.reached(at, at, RETRY);
+                self.reached(node, look_ms);
+            }
         }
     }
 
@@ -269,6 +298,7 @@ impl Stage {
         let follower = Rc::new(RefCell::new(Some(Follower::new(Arc::clone(&app)))));
         self.with_node(life.node, |node| node.running = Some(Running { app, dispatch, follower }));
         self.ledger.borrow_mut().followed(life.node, since);
+        self.ledger.borrow_mut().was_away(life.node, self.kernel.now_ms());
     }
 
     /// Lets a node follow the log, unless it is cut off or does so already.
@@ -281,12 +311,27 @@ impl Stage {
         let stage = Rc::clone(self);
         let following = async move {
             let since = stage.ledger.borrow().count();
-            if follower.step().await.is_ok() {
+            let followed = follower.step().await.is_ok();
+            if followed {
+                stage.reached(node, stage.kernel.now_ms());
                 stage.ledger.borrow_mut().followed(node, since);
             }
             running.follower.borrow_mut().replace(follower);
         };
         self.executor.spawn(Owner::Node(life), Box::pin(following));
+    }
+
+    /// A node reaches the store at a moment. Where it did not for a while, it may say so from then.
+    fn reached(&self, node: usize, now_ms: i64) {
+        self.note_silence(node, now_ms);
+        self.with_node(node, |node| node.reached_ms = now_ms);
+    }
+
+    fn note_silence(&self, node: usize, now_ms: i64) {
+        let last_ms = self.with_node(node, |node| node.reached_ms);
+        if last_ms.is_none_or(|ms| ms.saturating_add(LOOK_MS) < now_ms) {
+            self.ledger.borrow_mut().was_away(node, now_ms);
+        }
     }
 
     /// Lets a node forget what has expired, and sweep the store.
@@ -336,6 +381,7 @@ impl Stage {
             return Heard::Nothing;
         };
         let moment = (self.kernel.now_ms(), self.ahead_ms(node));
+        self.note_silence(node, moment.0);
         let id = self.ledger.borrow_mut().begin(ask.clone(), life, moment);
         self.say(format_args!("node {node}: #{id} {ask:?}"));
         let (told, answered) = oneshot::channel();

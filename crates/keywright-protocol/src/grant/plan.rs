@@ -9,6 +9,7 @@ use crate::id::{ClientId, FamilyId, GrantId, SessionId, Subject};
 use crate::resource::{ResourceIndicator, Target};
 use crate::scope::ScopeSet;
 use crate::session::Authentication;
+use crate::time::Timestamp;
 
 /// How long what is issued lives.
 #[derive(Clone, Copy, Debug)]
@@ -21,8 +22,6 @@ pub struct Lifetimes {
     pub refresh_absolute: Duration,
     /// A refresh family that is not used.
     pub refresh_idle: Duration,
-    /// How long the answer to a refresh may be asked for again.
-    pub refresh_retry: Duration,
 }
 
 /// Whom a token speaks for.
@@ -67,7 +66,12 @@ pub enum RefreshPlan {
     /// None is issued.
     None,
     /// The presented token's child is handed out once more.
-    Retry(FamilyId),
+    Retry {
+        /// Which family.
+        family: FamilyId,
+        /// The family must have been rotated after this moment.
+        since: Timestamp,
+    },
     /// A family begins.
     Start(Survival),
 }
@@ -76,7 +80,7 @@ impl RefreshPlan {
     /// The family, where it exists already.
     pub const fn family(&self) -> Option<&FamilyId> {
         match self {
-            Self::Adopt { family, .. } | Self::Advance(family) | Self::Retry(family) => {
+            Self::Adopt { family, .. } | Self::Advance(family) | Self::Retry { family, .. } => {
                 Some(family)
             }
             Self::None | Self::Start(_) => None,

@@ -8,8 +8,6 @@
 //! older than what clients hold. Such a row accepts, once, a token that proves to be of a later
 //! generation, and goes on from it. docs/decisions/0010-epoch.md has the reasoning.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
 use crate::client::{Client, GrantType};
@@ -83,8 +81,8 @@ pub struct Refresh<'a> {
     pub scope: Option<&'a ScopeSet>,
     /// A part of the granted resources.
     pub resources: &'a [ResourceIndicator],
-    /// How long the answer may be asked for again.
-    pub retry: Duration,
+    /// The answer to a rotation after this moment may be asked for again.
+    pub retry_since: Timestamp,
 }
 
 /// What is known of a presented refresh token.
@@ -124,7 +122,7 @@ pub fn decide(
     if family.idle_expires_at <= now || family.absolute_expires_at <= now {
         return Err(GrantError::RefreshExpired);
     }
-    let refresh = transition(family, request.presented, request.retry, now)?;
+    let refresh = transition(family, request.presented, request.retry_since)?;
     let asked = request.scope.unwrap_or(&origin.scope);
     // RFC 6749 §6: never more than was granted.
     if !asked.is_subset_of(&origin.scope) {
@@ -161,16 +159,15 @@ pub fn decide(
 pub fn transition(
     family: &StoredFamily,
     presented: Presented,
-    retry: Duration,
-    now: Timestamp,
+    retry_since: Timestamp,
 ) -> Result<RefreshPlan, GrantError> {
     if presented.hash == family.current {
         return Ok(RefreshPlan::Advance(family.id.clone()));
     }
     let is_parent = family.parent == Some(presented.hash);
     // The child is unused as long as it is the current one, which it is: nothing came after it.
-    if is_parent && now < family.rotated_at.plus(retry) {
-        return Ok(RefreshPlan::Retry(family.id.clone()));
+    if is_parent && family.rotated_at > retry_since {
+        return Ok(RefreshPlan::Retry { family: family.id.clone(), since: retry_since });
     }
     // Only this server makes a later generation, so the row is what lags, not the client. Writing
     // it ends that state: whatever else is presented then is reuse again.
@@ -183,6 +180,8 @@ pub fn transition(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -208,7 +207,7 @@ mod tests {
             presented: presented(generation),
             scope: scope.as_ref(),
             resources: &[],
-            retry: RETRY,
+            retry_since: at(now_s).minus(RETRY),
         };
         decide(&family, request, &catalog(), at(now_s))
     }
@@ -218,7 +217,8 @@ mod tests {
         let refresh = |generation, now_s| judge(|_| {}, generation, None, now_s).map(|p| p.refresh);
         let id = family().id;
         assert_eq!(refresh(1, 300), Ok(RefreshPlan::Advance(id.clone())));
-        assert_eq!(refresh(0, 209), Ok(RefreshPlan::Retry(id)), "the answer was lost");
+        let retry = RefreshPlan::Retry { family: id, since: at(199) };
+        assert_eq!(refresh(0, 209), Ok(retry), "the answer was lost");
         assert_eq!(refresh(0, 210), Err(GrantError::RefreshReused), "too late for a retry");
         assert_eq!(refresh(7, 201), Err(GrantError::RefreshReused), "older than the parent");
     }
@@ -250,7 +250,7 @@ mod tests {
             presented: presented(9),
             scope: None,
             resources: &[],
-            retry: RETRY,
+            retry_since: at(290),
         };
         let verdict = decide(&family(), request, &catalog(), at(300));
         assert_eq!(verdict.err(), Some(GrantError::RefreshOfAnotherClient));
@@ -261,7 +261,7 @@ mod tests {
         let id = family().id;
         let advance = Ok(RefreshPlan::Advance(id.clone()));
         let adopt = |generation| Ok(RefreshPlan::Adopt { family: id.clone(), generation });
-        let retry = Ok(RefreshPlan::Retry(id.clone()));
+        let retry = Ok(RefreshPlan::Retry { family: id.clone(), since: at(199) });
         let reused = Err(GrantError::RefreshReused);
         let restored: fn(&mut StoredFamily) = |f| f.restored = true;
         let forked: fn(&mut StoredFamily) = |f| {
@@ -291,8 +291,8 @@ mod tests {
         let mut family = family();
         family.restored = true;
         let unproven = Presented { generation: None, ..presented(2) };
-        assert_eq!(transition(&family, unproven, RETRY, at(300)), reused, "no proof");
-        assert_eq!(transition(&family, presented(2), RETRY, at(300)), adopt(2));
+        assert_eq!(transition(&family, unproven, at(290)), reused, "no proof");
+        assert_eq!(transition(&family, presented(2), at(290)), adopt(2));
     }
 
     /// A family as the commit would change it.
@@ -304,7 +304,7 @@ mod tests {
     impl Model {
         fn present(&mut self, generation: u8, now: Timestamp) -> Result<u8, GrantError> {
             let shown = presented(generation);
-            match transition(&self.family, shown, RETRY, now) {
+            match transition(&self.family, shown, now.minus(RETRY)) {
                 Ok(RefreshPlan::Advance(_) | RefreshPlan::Adopt { .. }) => {
                     self.minted = generation + 1;
                     self.family.parent = Some(shown.hash);

@@ -17,7 +17,7 @@ const TOKENS: usize = 5;
 const ACTORS: usize = 3;
 const THIEF: usize = 2;
 
-type Judge = fn(&StoredFamily, Presented, Duration, Timestamp) -> Result<RefreshPlan, GrantError>;
+type Judge = fn(&StoredFamily, Presented, Timestamp) -> Result<RefreshPlan, GrantError>;
 
 /// A row as the store keeps it, and what was done with each token.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -103,12 +103,12 @@ impl Families {
             return Ok(next);
         }
         let (row, now) = Self::row(state);
-        let window = Duration::from_secs(RETRY.into());
+        let retry_since = now.minus(Duration::from_secs(RETRY.into()));
         let hash = refresh_token(token).hash();
         let presented = Presented { hash, generation: Some(token.into()) };
-        match (self.judge)(&row, presented, window, now) {
+        match (self.judge)(&row, presented, retry_since) {
             Ok(plan) => {
-                let retry = matches!(plan, RefreshPlan::Retry(_));
+                let retry = matches!(plan, RefreshPlan::Retry { .. });
                 next.actors[actor].doing = Doing::Judged { token, retry };
             }
             Err(_) => {
@@ -264,19 +264,17 @@ fn one_careful_tab_never_loses_its_family() {
 fn impatient(
     family: &StoredFamily,
     presented: Presented,
-    _: Duration,
-    now: Timestamp,
+    retry_since: Timestamp,
 ) -> Result<RefreshPlan, GrantError> {
-    transition(family, presented, Duration::from_secs(1), now)
+    transition(family, presented, retry_since.plus(Duration::from_secs(1)))
 }
 
 fn forgiving(
     family: &StoredFamily,
     presented: Presented,
-    _: Duration,
-    now: Timestamp,
+    retry_since: Timestamp,
 ) -> Result<RefreshPlan, GrantError> {
-    transition(family, presented, Duration::from_hours(1), now)
+    transition(family, presented, retry_since.minus(Duration::from_hours(1)))
 }
 
 #[test]

@@ -60,7 +60,8 @@ pub(super) static SECTION: Section = Section {
             name: "refresh_retry",
             fallback: Fallback::Text("10s"),
             effect: Effect::Reload,
-            what: "How long a client whose answer was lost may ask again and get the same tokens.",
+            what: "How long a client whose answer was lost may ask again and get the same tokens; \
+                   outages do not count.",
         },
     ],
     reserved: &["device_lifetime", "par_lifetime"],

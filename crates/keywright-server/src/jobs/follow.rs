@@ -74,6 +74,12 @@ impl Follower {
     /// Follows the logs to their ends, and reports where something changed or a report is due.
     pub async fn step(&mut self) -> Result<(), ServerFault> {
         let asked_at = self.app.now();
+        self.follow(asked_at).await?;
+        self.app.reached_store(asked_at);
+        Ok(())
+    }
+
+    async fn follow(&mut self, asked_at: Timestamp) -> Result<(), ServerFault> {
         let heads = self.app.store.log_heads().await?;
         if heads != self.app.followed() || self.app.forgot_too_early() {
             self.app.follow().await?;

@@ -344,7 +344,7 @@ impl World {
 
     /// The same token presented again, as after a lost answer.
     pub(crate) fn retry(&self, seed: u32, generation: u32, now: Timestamp) -> Rotation {
-        let step = RotationStep::Retry { within: Duration::from_secs(10) };
+        let step = RotationStep::Retry { since: now.minus(Duration::from_secs(10)) };
         Rotation { step, ..self.rotation(seed, generation, now) }
     }
 

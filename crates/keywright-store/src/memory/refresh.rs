@@ -61,8 +61,8 @@ fn fits(family: &StoredFamily, rotation: &Rotation) -> bool {
                 family.restored && family.generation < *generation
             }
             RotationStep::Advance(_) => family.current == rotation.presented,
-            RotationStep::Retry { within } => {
-                family.parent == Some(rotation.presented) && now < family.rotated_at.plus(*within)
+            RotationStep::Retry { since } => {
+                family.parent == Some(rotation.presented) && family.rotated_at > *since
             }
         }
 }

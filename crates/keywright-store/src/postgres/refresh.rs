@@ -202,9 +202,7 @@ impl<'a> Rotations<'a> {
                 self.push_child(child);
             }
             RotationStep::Advance(child) => self.push_child(child),
-            RotationStep::Retry { within } => {
-                self.moments.push(rotation.record.now.minus(*within).as_millis());
-            }
+            RotationStep::Retry { since } => self.moments.push(since.as_millis()),
         }
     }
 

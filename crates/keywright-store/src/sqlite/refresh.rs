@@ -110,14 +110,13 @@ fn use_token(db: &Connection, rotation: &Rotation) -> rusqlite::Result<bool> {
     let (sql, child, generation) = match &rotation.step {
         RotationStep::Adopt { generation, child } => (ADOPT, child, Some(generation.cast_signed())),
         RotationStep::Advance(child) => (ADVANCE, child, None),
-        RotationStep::Retry { within } => {
-            let rotated_after = now.minus(*within).as_millis();
+        RotationStep::Retry { since } => {
             let found = db.one(
                 concat!(
                     "SELECT 1 FROM family WHERE parent = ?5 AND rotated_at > ?6 AND ",
                     usable!()
                 ),
-                (tenant, client, family, now.as_millis(), presented, rotated_after),
+                (tenant, client, family, now.as_millis(), presented, since.as_millis()),
                 |_| Ok(()),
             )?;
             return Ok(found.is_some());

@@ -6,6 +6,8 @@ use crate::kernel::Life;
 
 /// How long an answer to a refresh may be asked for again.
 pub(crate) const RETRY_MS: i64 = 10_000;
+/// How long before the end of such a time a call may begin and be judged after it.
+const JUDGED_MS: i64 = 1_000;
 /// How long a code lives.
 pub(crate) const CODE_MS: i64 = 60_000;
 /// How many failures burn a code.
@@ -91,7 +93,7 @@ impl Ledger {
         // RFC 6749 §4.1.2: what came of a code dies with its second use, whoever comes first.
         let replayed = code.shown > 1 && code.redeemed > 0;
         code.fate.doubtful |= replayed;
-        let in_time = clocks == Clocks::Agree && now_ms < code.begun_ms + CODE_MS;
+        let in_time = clocks == Clocks::Agree && now_ms + JUDGED_MS < code.begun_ms + CODE_MS;
         let promised = right && in_time && code.guesses < GUESSES_MAX && !code.fate.doubtful;
         let family = code.accepted.filter(|_| replayed).map(|(_, family)| family);
         if let Some(family) = family.and_then(|at| self.families.get_mut(at)) {
@@ -116,7 +118,8 @@ impl Ledger {
         });
         let too_late = refresh
             .first_shown_ms
-            .is_some_and(|first_ms| self.clocks == Clocks::Differ || now_ms >= first_ms + RETRY_MS);
+            .map(|first_ms| first_ms + RETRY_MS)
+            .is_some_and(|end_ms| self.clocks == Clocks::Differ || now_ms + JUDGED_MS >= end_ms);
         // An ancestor that is still on its way will be judged after this one: as reuse.
         let mut ancestor = refresh.parent;
         let mut overtakes = false;

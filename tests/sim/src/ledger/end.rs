@@ -181,7 +181,8 @@ impl Ledger {
             self.accuse(Invariant::StaysRevoked, what);
         }
         let late = refresh.accepted.is_some_and(|(_, ms)| ms + RETRY_MS <= call.begun_ms);
-        if child_used || (late && self.clocks == Clocks::Agree) {
+        let late = late && self.clocks == Clocks::Agree && !self.reopens(call);
+        if child_used || late {
             self.accuse(Invariant::OnceOnly, format!("refresh token {at} was used again"));
         }
         let asked =

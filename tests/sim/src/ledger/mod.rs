@@ -14,6 +14,7 @@ mod record;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
+pub(crate) use begin::RETRY_MS;
 pub(crate) use end::{Brought, Issued, Now};
 pub(crate) use record::{Access, Code, Family, Fate, Refresh, Session};
 
@@ -133,6 +134,8 @@ pub(crate) struct Ledger {
     keys: BTreeMap<String, Fate>,
     /// Since which count each node knows the log.
     known: Vec<u64>,
+    /// Until when each node was out of reach of the store, and so counts no time for retries.
+    away_until_ms: Vec<i64>,
     /// What operators have begun to take back.
     revocations: Vec<Revocation>,
     /// Who has begun to give a client all that it asks for.
@@ -156,6 +159,7 @@ impl Ledger {
             refresh_by_text: HashMap::new(),
             keys: BTreeMap::new(),
             known: vec![0; nodes],
+            away_until_ms: vec![i64::MIN; nodes],
             revocations: Vec::new(),
             consents: BTreeSet::new(),
             violation: None,
@@ -189,6 +193,19 @@ impl Ledger {
         if let Some(known) = self.known.get_mut(node) {
             *known = (*known).max(since);
         }
+    }
+
+    /// A node did not reach the store for a while.
+    pub(crate) fn was_away(&mut self, node: usize, until_ms: i64) {
+        if let Some(known) = self.away_until_ms.get_mut(node) {
+            *known = until_ms;
+        }
+    }
+
+    /// Whether a node may still open the time for retries anew.
+    fn reopens(&self, call: &Call) -> bool {
+        let until_ms = self.away_until_ms.get(call.life.node).copied().unwrap_or(i64::MIN);
+        call.begun_ms < until_ms.saturating_add(RETRY_MS)
     }
 
     /// A node's memory may have lost something: it owes nothing until it follows the log.

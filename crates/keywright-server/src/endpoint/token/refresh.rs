@@ -42,13 +42,12 @@ async fn attempt(
     token: &RefreshToken,
     family: StoredFamily,
 ) -> Result<Option<Bytes>, Refused> {
-    let mint_lifetimes = ctx.app.lifetimes();
     let refresh = Refresh {
         client: client.client(),
         presented: Presented::of(token, &ctx.tenant.secrets.generation),
         scope: request.scope.as_ref(),
         resources: &request.resources,
-        retry: mint_lifetimes.refresh_retry,
+        retry_since: ctx.app.retry_since(ctx.now),
     };
     let catalog = ctx.tenant.catalog.load();
     let plan = match decide(&family, refresh, &catalog, ctx.now) {
@@ -63,7 +62,7 @@ async fn attempt(
     let (minted, step) = mint_for(ctx, approved.plan()).await.next(&approved, &family, token)?;
     let event_type = match approved.plan().refresh {
         RefreshPlan::Adopt { .. } => EventType::RefreshAdopted,
-        RefreshPlan::Retry(_) => EventType::RefreshRetried,
+        RefreshPlan::Retry { .. } => EventType::RefreshRetried,
         _ => EventType::TokenIssued,
     };
     let event = issued_event(ctx, event_type, client, approved.plan(), &minted);
