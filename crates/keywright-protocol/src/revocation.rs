@@ -173,6 +173,10 @@ pub struct RevocationSet {
 
 /// Dead by name, until an expiry.
 type Named = HashMap<String, Timestamp>;
+/// After a revocation, how long tokens may carry an `iat` a second ahead for its sake. Three things
+/// that a token hangs on, each revoked as the tokens of the one before come of age, make three
+/// seconds; the rest is for clocks that differ.
+const CLOSE_S: i64 = 10;
 /// Dead if issued at or before a second.
 type Floors = HashMap<String, Floored>;
 
@@ -191,14 +195,13 @@ impl Floor {
     /// The second until which a token is dead that hangs on all of these.
     ///
     /// As with two revocations of one thing: what was issued after the one may carry an `iat` a
-    /// second ahead, so another one of the same second, of whatever else the token hangs on,
-    /// reaches a second further.
+    /// second ahead, so another one of that second, of whatever else the token hangs on, reaches
+    /// into the next.
     pub(crate) fn dead_until_s(mut floors: [Option<Self>; 3]) -> i64 {
         floors.sort_unstable_by_key(|floor| floor.map(|floor| floor.seq));
         floors.into_iter().flatten().fold(i64::MIN, |dead_until_s, floor| {
-            let same_second = dead_until_s >= floor.at_s;
-            let further_s = dead_until_s.saturating_add(i64::from(same_second));
-            floor.issued_until_s.max(further_s)
+            let further = i64::from(dead_until_s >= floor.at_s);
+            dead_until_s.max(floor.issued_until_s).max(floor.at_s.saturating_add(further))
         })
     }
 }
@@ -391,10 +394,13 @@ fn raise(map: &mut Floors, id: &str, entry: &RevocationEntry, heard: Heard) {
 }
 
 /// A token that was issued after one revocation and before the next may carry an `iat` a second
-/// ahead; so the next reaches at least a second further, even within the same second.
+/// ahead, and no token one further than that; so the next reaches a second further. Of how many
+/// seconds ago the one may be, with others between, [`CLOSE_S`] is a generous estimate.
 fn raised(before: Option<Floor>, (seq, at_s): (u64, i64)) -> Floor {
-    let further_s = before.map_or(at_s, |floor| floor.issued_until_s.saturating_add(1));
-    Floor { issued_until_s: at_s.max(further_s), at_s, seq }
+    let close = |floor: Floor| at_s.saturating_sub(floor.at_s) <= CLOSE_S;
+    let until_s = at_s.saturating_add(i64::from(before.is_some_and(close)));
+    let issued_until_s = before.map_or(until_s, |floor| floor.issued_until_s.max(until_s));
+    Floor { issued_until_s, at_s, seq }
 }
 
 #[cfg(test)]
@@ -497,7 +503,7 @@ mod tests {
         let user = |seq| entry(seq, RevocationTarget::User(Subject::from_trusted("u")), 99);
         let mut follower = RevocationSet::default();
         (1..=3).for_each(|seq| follower.insert(&user(seq)));
-        assert_eq!(follower.earliest_iat_s(&tenant, "c", "u"), 102);
+        assert_eq!(follower.earliest_iat_s(&tenant, "c", "u"), 101);
         // One that has written the last two itself, before it hears of the first.
         let mut writer = RevocationSet::default();
         writer.learn(&user(3));
@@ -505,10 +511,28 @@ mod tests {
         assert_eq!(writer.earliest_iat_s(&tenant, "c", "u"), 101);
         for _ in 0..2 {
             (1..=3).for_each(|seq| writer.insert(&user(seq)));
-            assert_eq!(writer.earliest_iat_s(&tenant, "c", "u"), 102, "however often it follows");
+            assert_eq!(writer.earliest_iat_s(&tenant, "c", "u"), 101, "however often it follows");
         }
         writer.learn(&user(2));
-        assert_eq!(writer.earliest_iat_s(&tenant, "c", "u"), 102);
+        assert_eq!(writer.earliest_iat_s(&tenant, "c", "u"), 101);
+    }
+
+    #[test]
+    fn a_client_that_is_revoked_again_leaves_no_gap() {
+        let tenant = TenantId::default_tenant();
+        let client = || RevocationTarget::Client(ClientId::from_trusted("c"));
+        let mut set = RevocationSet::default();
+        set.insert(&entry(1, RevocationTarget::User(Subject::from_trusted("u")), 98));
+        set.insert(&entry(2, client(), 98));
+        assert_eq!(set.earliest_iat_s(&tenant, "c", "u"), 100, "issued in 99 or later");
+        assert!(!set.revokes(&tenant, &facts()));
+        set.insert(&entry(3, client(), 99));
+        assert!(set.revokes(&tenant, &facts()), "issued in 99 before that");
+        assert_eq!(set.earliest_iat_s(&tenant, "c", "u"), 101);
+        let mut later = RevocationSet::default();
+        later.insert(&entry(1, client(), 80));
+        later.insert(&entry(2, client(), 99));
+        assert!(!later.revokes(&tenant, &facts()), "long after the first nothing is ahead");
     }
 
     #[test]

@@ -237,6 +237,7 @@ impl Stage {
         });
         // What it forgot meanwhile comes back when it follows the log.
         self.ledger.borrow_mut().forgot(0);
+        self.ledger.borrow_mut().clock_set(0, ahead_ms.unwrap_or(0));
         self.say(format_args!("node 0: clock ahead by {ahead_ms:?} ms"));
     }
 

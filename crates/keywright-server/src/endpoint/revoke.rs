@@ -98,7 +98,10 @@ async fn commit(
     match ctx.app.store.revoke(Revoke { tenant, target, tokens_expire_at, record }).await? {
         Revoked::Done(entries) => ctx.app.learn(&entries),
         // It went meanwhile; the assertion must not come back with the undone transaction.
-        Revoked::Missing => spend_assertion(ctx, client).await?,
+        Revoked::Missing => {
+            spend_assertion(ctx, client).await?;
+            ctx.app.learn_and_follow(&[]).await?;
+        }
         Revoked::AssertionReplayed => {
             return Err(ClientAuthError::ASSERTION_REPLAYED.into());
         }

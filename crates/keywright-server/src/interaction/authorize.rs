@@ -288,8 +288,11 @@ impl<'a> Visit<'a> {
             tokens_expire_at: ctx.app.tokens_expire_at(&ctx.tenant, ctx.now),
             record: Record::of(event),
         };
-        if let Revoked::Done(entries) = ctx.app.store.revoke(revoke).await? {
-            ctx.app.learn(&entries);
+        match ctx.app.store.revoke(revoke).await? {
+            Revoked::Done(entries) => ctx.app.learn(&entries),
+            Revoked::Missing | Revoked::AssertionReplayed => {
+                ctx.app.learn_and_follow(&[]).await?;
+            }
         }
         Ok(())
     }

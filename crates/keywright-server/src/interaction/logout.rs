@@ -197,6 +197,7 @@ async fn end(
     session: Option<Session>,
     verified: &Verified,
 ) -> Result<Response, Stopped> {
+    let mut entries = Vec::new();
     if let Some(session) = session {
         let mut event = ctx
             .origin
@@ -211,8 +212,10 @@ async fn end(
             tokens_expire_at: ctx.app.tokens_expire_at(&ctx.tenant, ctx.now),
             record: Record::of(event),
         };
-        ctx.app.learn(&ctx.app.store.end_session(end).await?);
+        entries = ctx.app.store.end_session(end).await?;
     }
+    // Another node may have ended it just now: whoever is told so may count on this one.
+    ctx.app.learn_and_follow(&entries).await?;
     let mut response = match &verified.redirect {
         Some(redirect) => see_other(redirect),
         None => signed_out(ctx, headers, verified),

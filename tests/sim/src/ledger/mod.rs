@@ -195,6 +195,14 @@ impl Ledger {
         }
     }
 
+    /// A node's clock is set: whatever it works on may be dated by either.
+    pub(crate) fn clock_set(&mut self, node: usize, ahead_ms: i64) {
+        if ahead_ms != 0 {
+            let calls = self.calls.values_mut().filter(|call| call.life.node == node);
+            calls.for_each(|call| call.ahead_ms = ahead_ms);
+        }
+    }
+
     /// A node did not reach the store for a while.
     pub(crate) fn was_away(&mut self, node: usize, until_ms: i64) {
         if let Some(known) = self.away_until_ms.get_mut(node) {

@@ -107,8 +107,8 @@ async fn revoke_family(
     };
     match ctx.app.store.revoke(revoke).await? {
         Revoked::Done(entries) => ctx.app.learn(&entries),
-        // It was swept meanwhile: nobody has it.
-        Revoked::Missing => {}
+        // Somebody else has revoked it, or it was swept meanwhile.
+        Revoked::Missing => ctx.app.learn_and_follow(&[]).await?,
         // Who replays an assertion is not the client, and ends nobody's family.
         Revoked::AssertionReplayed => return Err(ClientAuthError::ASSERTION_REPLAYED.into()),
     }
