@@ -54,6 +54,9 @@ struct Arguments {
     /// Compare with another authorization server, which this file describes
     #[arg(long, value_name = "FILE")]
     peer: Option<PathBuf>,
+    /// Let our audit rows of tokens wait, as a peer that stores nothing does; needs `--peer`
+    #[arg(long, requires = "peer")]
+    buffered: bool,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -75,8 +78,9 @@ fn main() -> anyhow::Result<()> {
         pairs: arguments.pairs,
         only: arguments.only.unwrap_or_default(),
     };
+    let issuance = if arguments.buffered { "buffered" } else { "durable" };
     let text = if let Some(file) = &arguments.peer {
-        let table = runtime.block_on(peer::compare_with(&bench, file))?;
+        let table = runtime.block_on(peer::compare_with(&bench, file, issuance))?;
         if arguments.json { serde_json::to_string_pretty(&table)? } else { table.text() }
     } else {
         let rows = runtime.block_on(bench.run())?;

@@ -2,7 +2,8 @@
 //! introspection cost each, what they take when they rest, and how long they take to start.
 //!
 //! Nothing of a peer is here but the file that says how to start it and what to ask of it; ours
-//! runs as it is configured by default, with a durable audit row for each token.
+//! runs as it is configured by default, with a durable audit row for each token, unless `--buffered`
+//! lets these rows wait.
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
@@ -89,13 +90,17 @@ impl Table {
     }
 }
 
-pub(crate) async fn compare_with(bench: &Bench<'_>, file: &Path) -> anyhow::Result<Table> {
+pub(crate) async fn compare_with(
+    bench: &Bench<'_>,
+    file: &Path,
+    issuance: &str,
+) -> anyhow::Result<Table> {
     let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
     let peer: Peer = serde_json::from_str(&text).with_context(|| file.display().to_string())?;
     let folder = file.canonicalize()?.parent().context("a file is in a folder")?.to_owned();
     let installation =
         Installation { program: bench.program, folder: bench.folder, port: free_port()? };
-    let config = installation.configure("durable")?;
+    let config = installation.configure(issuance)?;
     installation.add_resources(&config)?;
     let machine = installation.add_machine(&config)?;
     let ours = bench.start_ours(&config, installation.port, &machine).await?;

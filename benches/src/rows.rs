@@ -79,6 +79,12 @@ const REFRESH: Goal = Goal {
     most: 1.4,
     reach: "<= 1.4",
 };
+const CODE_FLOW: Goal = Goal {
+    id: "G10",
+    what: "code flow without password, ES256 / (2 bare + 2 encode + store)",
+    most: 1.5,
+    reach: "<= 1.5",
+};
 const JWKS: Goal = Goal { id: "JWKS", what: "key set / bare", most: 1.5, reach: "<= 1.5" };
 const MEMORY: Goal =
     Goal { id: "G13m", what: "idle memory / bare server", most: 3.0, reach: "<= 3" };
@@ -101,6 +107,7 @@ impl Bench<'_> {
         installation.add_user(&buffered)?;
         let machine = installation.add_machine(&buffered)?;
         let site = installation.add_site(&buffered)?;
+        let app = installation.add_app(&buffered)?;
 
         let mut rows = Vec::new();
         if [MEMORY, MEMORY_MIB, START].iter().any(|goal| self.wants(goal.id)) {
@@ -119,6 +126,9 @@ impl Bench<'_> {
         rows.extend(self.equal(&ring, issuing_durably(&machine)).await);
         if self.wants(REFRESH.id) {
             rows.push(settled(REFRESH, self.refresh(&ring, &site).await));
+        }
+        if self.wants(CODE_FLOW.id) {
+            rows.push(settled(CODE_FLOW, self.code_flow(&ring, &app).await));
         }
         Ok(rows)
     }
@@ -187,6 +197,19 @@ impl Bench<'_> {
         let ours = Side::new(ring.ours, sources.collect());
         let store = Call::form("/bare-store", &[("grant_type", "refresh_token")]);
         let reference = Side::new(ring.bare, alike(&store, ANY_JSON));
+        compare(ours, reference, self.effort(150)).await
+    }
+
+    /// Somebody who is signed in and has consented: `/authorize`, `/token`, and again.
+    async fn code_flow(&self, ring: &Ring<'_>, app: &Client) -> anyhow::Result<Comparison> {
+        progress(CODE_FLOW.what);
+        let flows = sign_in::flows(ring.ours, app, CONNECTIONS).await?;
+        let sources = flows.into_iter().map(|flow| Box::new(flow) as Box<dyn Source>);
+        let ours = Side::new(ring.ours, sources.collect());
+        let encode = Call::form("/bare-encode/es256", &[("grant_type", "authorization_code")]);
+        let store = Call::form("/bare-store", &[("grant_type", "authorization_code")]);
+        let rota = || Rota::boxed(vec![encode.clone(), store.clone()], ANY_JSON);
+        let reference = Side::new(ring.bare, (0..CONNECTIONS).map(|_| rota()).collect());
         compare(ours, reference, self.effort(150)).await
     }
 

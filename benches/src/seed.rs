@@ -90,6 +90,20 @@ impl Installation<'_> {
         )
     }
 
+    /// A client that people use for ID tokens alone.
+    pub(crate) fn add_app(&self, config: &Path) -> anyhow::Result<Client> {
+        self.add_client(
+            config,
+            &json!({
+                "client_name": "App",
+                "grant_types": ["authorization_code"],
+                "redirect_uris": [REDIRECT_URI],
+                "scope": "openid es256",
+                "id_token_signed_response_alg": "ES256",
+            }),
+        )
+    }
+
     fn add_client(&self, config: &Path, metadata: &Value) -> anyhow::Result<Client> {
         let arguments = ["client", "create", "--metadata", "-", "--json"];
         let output = self.run(config, &arguments, &metadata.to_string())?;

@@ -9,12 +9,18 @@ use keywright_jose::{base64url_encode, sha256};
 use crate::client::{Answer, Call, Connection};
 use crate::seed::{Client, PASSWORD, REDIRECT_URI, USERNAME, identifier};
 use crate::server::Server;
-use crate::source::Family;
+use crate::source::{Family, Flow, code_of};
 
 /// Sign in, consent, and the redirects between them.
 const MAX_STEPS: u32 = 12;
 /// RFC 7636 §4.1; chance is of no use here.
 const VERIFIER: &str = "0123456789012345678901234567890123456789012";
+/// What a client sends for tokens, beside the code.
+const REDEEM: [(&str, &str); 3] = [
+    ("grant_type", "authorization_code"),
+    ("redirect_uri", REDIRECT_URI),
+    ("code_verifier", VERIFIER),
+];
 
 struct Browser {
     connection: Connection,
@@ -31,29 +37,56 @@ pub(crate) async fn families(
     let mut browser = Browser { connection, cookies: BTreeMap::new() };
     let mut families = Vec::new();
     for _ in 0..count {
-        let code = browser.authorize(client).await?;
-        let token = browser.redeem(client, &code).await?;
+        let code = browser.authorize(client, "es256").await?;
+        let token = browser.redeem(client, &code, "refresh_token").await?;
         families.push(Family { token, authorization: client.authorization.clone() });
     }
     Ok(families)
 }
 
+/// Signs somebody in, who then comes back to an application over so many connections.
+pub(crate) async fn flows(
+    server: &Server,
+    client: &Client,
+    count: u32,
+) -> anyhow::Result<Vec<Flow>> {
+    const SCOPE: &str = "openid es256";
+    let connection = Connection::open(server.address).await?;
+    let mut browser = Browser { connection, cookies: BTreeMap::new() };
+    let code = browser.authorize(client, SCOPE).await?;
+    browser.redeem(client, &code, "id_token").await?;
+    let mut authorize = Call::get(&authorize_path(client, SCOPE, None));
+    authorize.headers.insert(COOKIE, browser.cookie()?);
+    let flow = || Flow {
+        authorize: authorize.clone(),
+        pairs: REDEEM,
+        authorization: client.authorization.clone(),
+        code: None,
+    };
+    Ok((0..count).map(|_| flow()).collect())
+}
+
+fn authorize_path(client: &Client, scope: &str, prompt: Option<&str>) -> String {
+    let challenge = base64url_encode(&sha256(VERIFIER.as_bytes()));
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs([
+        ("response_type", "code"),
+        ("client_id", &client.id),
+        ("redirect_uri", REDIRECT_URI),
+        ("scope", scope),
+        ("resource", &identifier("es256")),
+        ("state", "s"),
+        ("code_challenge", &challenge),
+        ("code_challenge_method", "S256"),
+    ]);
+    query.extend_pairs(prompt.map(|prompt| ("prompt", prompt)));
+    format!("/authorize?{}", query.finish())
+}
+
 impl Browser {
-    async fn authorize(&mut self, client: &Client) -> anyhow::Result<String> {
-        let challenge = base64url_encode(&sha256(VERIFIER.as_bytes()));
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        query.extend_pairs([
-            ("response_type", "code"),
-            ("client_id", &client.id),
-            ("redirect_uri", REDIRECT_URI),
-            ("scope", "es256"),
-            ("resource", &identifier("es256")),
-            ("state", "s"),
-            ("prompt", "consent"),
-            ("code_challenge", &challenge),
-            ("code_challenge_method", "S256"),
-        ]);
-        let mut call = Call::get(&format!("/authorize?{}", query.finish()));
+    /// Signs in where that is needed, and consents.
+    async fn authorize(&mut self, client: &Client, scope: &str) -> anyhow::Result<String> {
+        let mut call = Call::get(&authorize_path(client, scope, Some("consent")));
         for _ in 0..MAX_STEPS {
             let answer = self.send(call).await?;
             let Some(location) = answer.headers.get(LOCATION) else {
@@ -62,31 +95,31 @@ impl Browser {
             };
             let location = location.to_str()?;
             if location.starts_with(REDIRECT_URI) {
-                return parameter(location, "code").with_context(|| location.to_owned());
+                return code_of(location);
             }
             call = Call::get(path(location));
         }
         bail!("no code after {MAX_STEPS} pages");
     }
 
-    async fn redeem(&mut self, client: &Client, code: &str) -> anyhow::Result<String> {
-        let call = Call::form(
-            "/token",
-            &[
-                ("grant_type", "authorization_code"),
-                ("code", code),
-                ("redirect_uri", REDIRECT_URI),
-                ("code_verifier", VERIFIER),
-            ],
-        );
+    async fn redeem(
+        &mut self,
+        client: &Client,
+        code: &str,
+        member: &str,
+    ) -> anyhow::Result<String> {
+        let call = Call::form("/token", &[&REDEEM[..], &[("code", code)]].concat());
         let answer = self.connection.send(call.authorized(&client.authorization)).await?;
-        answer.member("refresh_token")
+        answer.member(member)
+    }
+
+    fn cookie(&self) -> anyhow::Result<HeaderValue> {
+        let pairs = self.cookies.iter().map(|(name, value)| format!("{name}={value}"));
+        Ok(HeaderValue::from_str(&pairs.collect::<Vec<_>>().join("; "))?)
     }
 
     async fn send(&mut self, mut call: Call) -> anyhow::Result<Answer> {
-        let pairs = self.cookies.iter().map(|(name, value)| format!("{name}={value}"));
-        let cookies = pairs.collect::<Vec<_>>().join("; ");
-        call.headers.insert(COOKIE, HeaderValue::from_str(&cookies)?);
+        call.headers.insert(COOKIE, self.cookie()?);
         let answer = self.connection.send(call).await?;
         for cookie in answer.headers.get_all(SET_COOKIE) {
             let pair = cookie.to_str()?.split(';').next().unwrap_or_default();
@@ -129,12 +162,6 @@ fn submit(answer: &Answer) -> anyhow::Result<Call> {
 fn path(location: &str) -> &str {
     let Some((_, rest)) = location.split_once("://") else { return location };
     rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/")
-}
-
-fn parameter(location: &str, name: &str) -> Option<String> {
-    let (_, query) = location.split_once('?')?;
-    let mut pairs = form_urlencoded::parse(query.as_bytes());
-    pairs.find(|(found, _)| found == name).map(|(_, value)| value.into_owned())
 }
 
 fn between<'a>(text: &'a str, from: &str, to: &str) -> Option<&'a str> {

@@ -1,8 +1,8 @@
 //! What the connections send: the same again, a list in turn, or each family's newest token.
 
-use anyhow::{bail, ensure};
+use anyhow::{Context as _, bail, ensure};
 use hyper::StatusCode;
-use hyper::header::HeaderValue;
+use hyper::header::{HeaderValue, LOCATION};
 
 use crate::client::{Answer, Call, Source};
 
@@ -20,6 +20,16 @@ pub(crate) struct Rota {
 pub(crate) struct Family {
     pub(crate) token: String,
     pub(crate) authorization: HeaderValue,
+}
+
+/// A person who is signed in, and comes back to an application again and again.
+pub(crate) struct Flow {
+    /// Where the browser is sent, and the cookies with which it goes.
+    pub(crate) authorize: Call,
+    /// The client's part, without the code.
+    pub(crate) pairs: [(&'static str, &'static str); 3],
+    pub(crate) authorization: HeaderValue,
+    pub(crate) code: Option<String>,
 }
 
 impl Rota {
@@ -42,6 +52,33 @@ impl Source for Rota {
         ensure!(proven, "not the answer that was asked for: {text}");
         Ok(())
     }
+}
+
+impl Source for Flow {
+    fn next(&mut self) -> Call {
+        let Some(code) = &self.code else { return self.authorize.clone() };
+        let code = ("code", code.as_str());
+        let call = Call::form("/token", &[&self.pairs[..], &[code]].concat());
+        call.authorized(&self.authorization)
+    }
+
+    fn answered(&mut self, answer: &Answer) -> anyhow::Result<()> {
+        if self.code.take().is_some() {
+            return answer.member("id_token").map(drop);
+        }
+        let text = String::from_utf8_lossy(&answer.body);
+        let location = answer.headers.get(LOCATION).with_context(|| text.into_owned())?;
+        self.code = Some(code_of(location.to_str()?)?);
+        Ok(())
+    }
+}
+
+/// The code in the address that a browser is sent back to.
+pub(crate) fn code_of(location: &str) -> anyhow::Result<String> {
+    let query = location.split_once('?').map_or("", |(_, query)| query);
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    let code = pairs.find(|(name, _)| name == "code").map(|(_, value)| value.into_owned());
+    code.with_context(|| location.to_owned())
 }
 
 impl Source for Family {

@@ -316,7 +316,11 @@ impl Ledger {
         // A whole second, since `iat` is rounded down or lies a second ahead.
         let expired = agree && access.over_ms + 1000 <= call.begun_ms;
         let in_time = agree && call.begun_ms < access.expires_ms - 1000;
-        let unknown = access.kid.is_some() && !now.published.verifies(&access.text);
+        // Withdrawn while the answer was on its way; what was withdrawn before is dead.
+        let withdrawn = access.kid.as_ref().and_then(|kid| self.keys.get(kid));
+        let withdrawn = withdrawn.is_some_and(|fate| fate.doubtful);
+        let unknown =
+            access.kid.is_some() && !withdrawn && !now.published.verifies(&access.text);
         let dead = !access.dated_ahead && self.access_is_dead(access, call);
         let promised = in_time && !self.access_is_doubtful(access);
         if active && unknown {
