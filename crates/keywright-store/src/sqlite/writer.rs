@@ -23,6 +23,9 @@ pub(super) const QUEUE_MAX: usize = 4096;
 const BATCH_MAX: usize = 1024;
 /// After so many verbs the log is worth moving into the file: some thousand pages.
 const CHECKPOINT_VERBS: usize = 512;
+/// After so many commits the log begins anew, however short it is. The pages that all of them change
+/// are in it once for each, and whoever looks for one of these passes all the others.
+const LOG_COMMITS_MAX: usize = 256;
 
 /// A verb that waits for its turn.
 pub(super) trait Job: Send {
@@ -115,16 +118,18 @@ pub(super) struct Writer {
 impl Writer {
     /// Writes until the queue is closed and empty.
     pub(super) fn run(self) {
-        let mut verbs = 0;
+        let (mut verbs, mut commits) = (0, 0);
         while let Ok(first) = self.queue.recv() {
             let mut batch = vec![first];
             batch.extend(self.queue.try_iter().take(BATCH_MAX - 1));
             verbs += batch.len();
             self.write(batch);
-            if self.log_is_long.swap(false, Ordering::Relaxed) {
+            commits += 1;
+            if self.log_is_long.swap(false, Ordering::Relaxed) || commits >= LOG_COMMITS_MAX {
                 self.finish_checkpoint();
+                commits = 0;
             }
-            if verbs >= CHECKPOINT_VERBS {
+            if verbs >= CHECKPOINT_VERBS || commits == LOG_COMMITS_MAX / 2 {
                 verbs = 0;
                 // If it is awake already, it will see these pages too.
                 let _ = self.checkpoint.try_send(());

@@ -319,8 +319,7 @@ impl Ledger {
         // Withdrawn while the answer was on its way; what was withdrawn before is dead.
         let withdrawn = access.kid.as_ref().and_then(|kid| self.keys.get(kid));
         let withdrawn = withdrawn.is_some_and(|fate| fate.doubtful);
-        let unknown =
-            access.kid.is_some() && !withdrawn && !now.published.verifies(&access.text);
+        let unknown = access.kid.is_some() && !withdrawn && !now.published.verifies(&access.text);
         let dead = !access.dated_ahead && self.access_is_dead(access, call);
         let promised = in_time && !self.access_is_doubtful(access);
         if active && unknown {
