@@ -2,8 +2,8 @@
 //! introspection cost each, what they take when they rest, and how long they take to start.
 //!
 //! Nothing of a peer is here but the file that says how to start it and what to ask of it; ours
-//! runs as it is configured by default, with a durable audit row for each token, unless `--buffered`
-//! lets these rows wait.
+//! runs as it is configured by default, with a durable audit row for each token, unless
+//! `--buffered` lets these rows wait.
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;

@@ -198,6 +198,6 @@ mod tests {
     fn addresses_are_taken_apart() {
         assert_eq!(path("http://127.0.0.1:1/login?flow=a"), "/login?flow=a");
         assert_eq!(path("/login"), "/login");
-        assert_eq!(parameter("http://a/cb?state=s&code=k%2D1", "code").unwrap(), "k-1");
+        assert_eq!(code_of("http://a/cb?state=s&code=k%2D1").unwrap(), "k-1");
     }
 }

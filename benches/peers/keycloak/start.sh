@@ -14,7 +14,8 @@ port=$1
 shift
 exec "${JAVA_HOME:+$JAVA_HOME/bin/}java" -Xms64m -Xmx512m -XX:MetaspaceSize=96M \
   -XX:MaxMetaspaceSize=256m -XX:+UseG1GC "$@" --enable-native-access=ALL-UNNAMED \
-  -Djava.security.egd=file:/dev/urandom -Djava.util.logging.manager=org.jboss.logmanager.LogManager \
+  -Djava.security.egd=file:/dev/urandom \
+  -Djava.util.logging.manager=org.jboss.logmanager.LogManager \
   -Dkc.home.dir="$KEYCLOAK_HOME" -Djboss.server.config.dir="$KEYCLOAK_HOME/conf" \
   -Dpicocli.disable.closures=true -cp "$KEYCLOAK_HOME/lib/quarkus-run.jar" \
   io.quarkus.bootstrap.runner.QuarkusEntryPoint start --optimized --import-realm \

@@ -312,8 +312,7 @@ impl Stage {
         let stage = Rc::clone(self);
         let following = async move {
             let since = stage.ledger.borrow().count();
-            let followed = follower.step().await.is_ok();
-            if followed {
+            if follower.step().await.is_ok() {
                 stage.reached(node, stage.kernel.now_ms());
                 stage.ledger.borrow_mut().followed(node, since);
             }

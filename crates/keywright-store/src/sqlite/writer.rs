@@ -23,8 +23,8 @@ pub(super) const QUEUE_MAX: usize = 4096;
 const BATCH_MAX: usize = 1024;
 /// After so many verbs the log is worth moving into the file: some thousand pages.
 const CHECKPOINT_VERBS: usize = 512;
-/// After so many commits the log begins anew, however short it is. The pages that all of them change
-/// are in it once for each, and whoever looks for one of these passes all the others.
+/// After so many commits the log begins anew, however short it is. The pages that all of them
+/// change are in it once for each, and whoever looks for one of these passes all the others.
 const LOG_COMMITS_MAX: usize = 256;
 
 /// A verb that waits for its turn.

@@ -24,7 +24,7 @@ impl Ledger {
                 session.is_some_and(|at| self.is_promised_session(at))
             }
             Ask::Consent { session, client, ticked } => {
-                self.begin_consent(*session, *client, *ticked, now_ms)
+                self.begin_consent(*session, *client, *ticked)
             }
             Ask::Introspect { token, .. } => match token {
                 Token::Access(_) => true,
@@ -34,7 +34,7 @@ impl Ledger {
             Ask::Redeem { code, by, verifier } => self.show_code(*code, *by, *verifier, now_ms),
             Ask::Refresh { token, by, scope } => self.show_refresh(*token, *by, *scope, now_ms),
             Ask::Revoke(target) => {
-                self.begin_revocation(target.clone(), now_ms);
+                self.begin_revocation(target.clone());
                 false
             }
             Ask::RevokeToken { token, by } => {
@@ -44,7 +44,7 @@ impl Ledger {
             Ask::RotateKey | Ask::Show { .. } => false,
             Ask::SignIn { password, .. } => *password == Password::Right,
             Ask::SignOut { session, .. } => {
-                self.begin_revocation(Target::SignedOut(*session), now_ms);
+                self.begin_revocation(Target::SignedOut(*session));
                 false
             }
         };
@@ -77,9 +77,9 @@ impl Ledger {
     }
 
     /// Somebody has begun to take something back.
-    pub(super) fn begin_revocation(&mut self, target: Target, begun_ms: i64) {
+    pub(super) fn begin_revocation(&mut self, target: Target) {
         self.doubt(&target);
-        self.revocations.push(Revocation { target, begun: self.count, begun_ms, ended: None });
+        self.revocations.push(Revocation { target, begun: self.count, ended: None });
     }
 
     fn show_code(&mut self, at: usize, by: ClientAt, verifier: Verifier, now_ms: i64) -> bool {
@@ -239,21 +239,20 @@ mod tests {
     use crate::ledger::Clocks;
 
     #[test]
-    fn each_revocation_of_a_second_reaches_a_second_further() {
-        let until = |moments: &[(i64, Option<i64>)]| {
+    fn a_further_revocation_reaches_a_second_further() {
+        let until = |ends_ms: &[Option<i64>]| {
             let mut ledger = Ledger::new(Clocks::Agree, 1);
-            for (begun_ms, ended_ms) in moments {
-                let (begun_ms, ended) = (*begun_ms, ended_ms.map(|ms| (0, ms)));
-                let target = Target::User(0);
-                ledger.revocations.push(Revocation { target, begun: 0, begun_ms, ended });
+            for ended_ms in ends_ms {
+                let (target, ended) = (Target::User(0), ended_ms.map(|ms| (0, ms)));
+                ledger.revocations.push(Revocation { target, begun: 0, ended });
             }
             ledger.may_be_dead_until_s(Some(0), 0)
         };
         assert_eq!(until(&[]), i64::MIN);
-        assert_eq!(until(&[(4100, Some(4900))]), 4);
-        assert_eq!(until(&[(4100, Some(4900)), (4910, Some(4990))]), 5);
-        assert_eq!(until(&[(4100, Some(4200)), (4300, Some(4400)), (4500, Some(5100))]), 6);
-        assert_eq!(until(&[(4100, Some(4200)), (5300, Some(5400))]), 6, "another second");
-        assert_eq!(until(&[(4100, None)]), i64::MAX, "not ended");
+        assert_eq!(until(&[Some(4900)]), 4);
+        assert_eq!(until(&[Some(4900), Some(4990)]), 5);
+        assert_eq!(until(&[Some(4200), Some(4400), Some(5100)]), 6);
+        assert_eq!(until(&[Some(4200), Some(5400)]), 6, "another second");
+        assert_eq!(until(&[None]), i64::MAX, "not ended");
     }
 }

@@ -112,7 +112,6 @@ pub(crate) struct Call {
 struct Revocation {
     target: Target,
     begun: u64,
-    begun_ms: i64,
     ended: Option<(u64, i64)>,
 }
 

@@ -18,13 +18,12 @@ impl Ledger {
         session: SessionAt,
         to: ClientAt,
         ticked: Ticked,
-        now_ms: i64,
     ) -> bool {
         let promised = self.is_promised_session(session);
         if let Some(user) = self.sessions.get(session).map(|session| session.user) {
             match ticked {
                 Ticked::All => drop(self.consents.insert((user, to))),
-                Ticked::Part => self.begin_revocation(Target::Grant(user, to), now_ms),
+                Ticked::Part => self.begin_revocation(Target::Grant(user, to)),
             }
         }
         promised
