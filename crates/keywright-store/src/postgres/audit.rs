@@ -13,11 +13,15 @@ use crate::StoreFault;
 use crate::attempt::kept;
 use crate::audit::{AuditStore, REFUSALS_MAX, Recorded, RefusedRequest, StoredEvent};
 
-/// Each stretch of each log has its own small tree of requests.
+/// Each stretch of each log has its own small tree of requests. An epoch skips many stretches.
 const OF_REQUEST: &str = "WITH RECURSIVE stretch (tenant, number, last) AS (
         SELECT tenant, 0::bigint, seq >> 12 FROM audit_head
         UNION ALL
-        SELECT tenant, number + 1, last FROM stretch WHERE number < last
+        SELECT tenant,
+            (SELECT min(a.seq) FROM audit a
+             WHERE a.tenant = stretch.tenant AND a.seq >= (number + 1) << 12) >> 12,
+            last
+        FROM stretch WHERE number < last
      )
      SELECT a.seq, a.body, a.prev_hash, a.hash FROM stretch s
      JOIN audit a ON a.tenant = s.tenant AND a.seq >> 12 = s.number AND a.request = $1
