@@ -1,5 +1,7 @@
 //! Guessing is slowed down, nobody is locked out for ever: requirement A28.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use crate::support::tokens::authenticated;
@@ -207,4 +209,62 @@ fn a_flood_of_sign_ins_gets_503_and_the_server_lives() {
     wait::until_true(Duration::from_secs(20), "the flood has passed", || {
         attempt(&world, &world.alice, "198.51.100.1").response.status == 303
     });
+}
+
+/// A form to `/token` whose body is held back, and the body.
+fn hold(server: &Server, pairs: &[(&str, &str)]) -> (TcpStream, String) {
+    let form = |(name, value): &(&str, &str)| format!("{name}={value}");
+    let body = pairs.iter().map(form).collect::<Vec<_>>().join("&");
+    let mut stream = TcpStream::connect(server.authority()).expect("the server listens");
+    let head = format!(
+        "POST /token HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {}\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\n\r\n",
+        server.authority(),
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).expect("the server reads");
+    (stream, body)
+}
+
+fn release((mut stream, body): (TcpStream, String)) -> String {
+    stream.write_all(body.as_bytes()).expect("the server reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer, and the end");
+    answer
+}
+
+#[test]
+fn bodies_that_are_held_back_win_no_guesses() {
+    let world = World::start();
+    let guess = [
+        ("grant_type", "client_credentials"),
+        ("client_id", world.service.id.as_str()),
+        ("client_secret", "kwx_wrong"),
+    ];
+    let held: Vec<_> = (0..40).map(|_| hold(&world.server, &guess)).collect();
+    // The last one that came is judged first.
+    let answers: Vec<String> = held.into_iter().rev().map(release).collect();
+    let slowed = answers.iter().filter(|answer| answer.starts_with("HTTP/1.1 429"));
+    assert_eq!(slowed.count(), 30, "A28: ten guesses, in whatever order they came");
+    assert!(answers.iter().take(10).all(|answer| answer.starts_with("HTTP/1.1 401")));
+    world.server.stop();
+}
+
+#[test]
+fn bodies_that_are_held_back_win_no_time() {
+    let server = Server::builder().set("tokens", "refresh_retry = \"2s\"").start();
+    let world = World::in_server(server);
+    let first = world.sign_in(&world.spa, "openid offline_access");
+    let again = [
+        ("grant_type", "refresh_token"),
+        ("client_id", world.spa.id.as_str()),
+        ("refresh_token", first.refresh()),
+    ];
+    world.server.refresh(&world.spa, first.refresh());
+    let (in_time, late) = (hold(&world.server, &again), hold(&world.server, &again));
+    assert!(release(in_time).starts_with("HTTP/1.1 200"), "the answer was lost");
+    std::thread::sleep(Duration::from_secs(4));
+    let answer = release(late);
+    assert!(answer.starts_with("HTTP/1.1 400"), "RFC9700-4.14.2: too late: {answer}");
+    world.server.stop();
 }

@@ -108,7 +108,8 @@ fn an_answer_may_be_asked_for_after_a_long_absence() {
     let first = world.sign_in(&world.spa, OFFLINE);
     let child = Tokens::from(&world.server.refresh(&world.spa, first.refresh()));
     world.server.kill();
-    std::thread::sleep(Duration::from_secs(4));
+    // A few seconds are not told from the time between two signs of life.
+    std::thread::sleep(Duration::from_secs(8));
     world.server.spawn();
     world.server.wait_ready();
     let again = Tokens::from(&world.server.refresh(&world.spa, first.refresh()));

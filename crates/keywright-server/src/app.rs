@@ -26,6 +26,7 @@ use crate::environment::SharedEnvironment;
 use crate::error::ServerFault;
 use crate::explain::Notebook;
 use crate::feed::{Feeds, SlotLimits};
+use crate::jobs::NODE_SILENT;
 use crate::keys::lifecycle::{self, KeySchedule, Thoroughness};
 use crate::keys::{KeyRing, KeyTurn, MasterKey};
 use crate::load::Load;
@@ -408,6 +409,8 @@ impl App {
         let (asked_at, ever) = (self.now(), Timestamp::from_millis(0));
         let nodes = self.store.list_nodes(ever).await?;
         let last = nodes.iter().map(|node| node.seen_at).max();
+        // Nodes that live report every few seconds.
+        let last = last.filter(|seen_at| asked_at.since(*seen_at) > NODE_SILENT);
         self.reached_store(last.unwrap_or(asked_at));
         Ok(())
     }

@@ -78,7 +78,7 @@ impl Notebook {
         let item = RefusedRequest {
             request_id: ctx.request_id().clone(),
             tenant: ctx.tenant.id(),
-            time: ctx.now,
+            time: ctx.now(),
             endpoint: endpoint.to_owned(),
             client_id: client.map(str::to_owned),
             checks: checks_of(endpoint, refused),
@@ -102,7 +102,7 @@ impl Notebook {
         let item = RefusedRequest {
             request_id: ctx.request_id().clone(),
             tenant: ctx.tenant.id(),
-            time: ctx.now,
+            time: ctx.now(),
             endpoint: "authorize".to_owned(),
             client_id: None,
             checks: error.checks().map(str::to_owned).collect(),

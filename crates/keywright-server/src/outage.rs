@@ -9,6 +9,9 @@ use keywright_protocol::time::Timestamp;
 /// The store answers several times a second; a silence of more than this is an outage.
 const SILENCE_MAX: Duration = Duration::from_secs(1);
 
+/// Outages that follow each other closely are one, but for no longer than this.
+const JOINED_MAX: Duration = Duration::from_mins(10);
+
 /// What is known of the last outage.
 #[derive(Debug, Default)]
 pub struct Outages(Mutex<Known>);
@@ -34,7 +37,9 @@ impl Outages {
         self.with(|known| {
             let from = known.reached_at.unwrap_or(asked_at);
             if now.since(from) > SILENCE_MAX {
-                let joined = known.last.filter(|last| from.since(last.until) < retry);
+                let joined = known.last.filter(|last| {
+                    from.since(last.until) < retry && from.since(last.from) < JOINED_MAX
+                });
                 let from = joined.map_or(from, |last| last.from);
                 known.last = Some(Outage { from, until: now });
             }

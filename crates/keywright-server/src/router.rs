@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -46,8 +47,8 @@ pub struct RequestContext {
     pub tenant: Arc<TenantState>,
     /// Where it comes from.
     pub origin: Origin,
-    /// When it came.
-    pub now: Timestamp,
+    /// When it had arrived, milliseconds.
+    arrived_at: AtomicI64,
     /// The address that asked, behind the trusted proxies.
     pub address: IpAddr,
     request_id: RequestId,
@@ -62,6 +63,16 @@ impl Deref for Ctx {
 }
 
 impl RequestContext {
+    /// The moment at which it is judged: when the last of it had arrived.
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.arrived_at.load(Ordering::Relaxed))
+    }
+
+    /// Its body has arrived: whoever holds a body back gains no time by it.
+    pub fn arrived(&self) {
+        self.arrived_at.store(self.app.now().as_millis(), Ordering::Relaxed);
+    }
+
     /// The request's identifier.
     pub const fn request_id(&self) -> &RequestId {
         &self.request_id
@@ -187,10 +198,10 @@ impl Dispatch {
             ip: Some(ip),
             user_agent: user_agent(request.headers()),
         };
-        let now = self.app.now();
+        let arrived_at = AtomicI64::new(self.app.now().as_millis());
         let app = Arc::clone(&self.app);
         let request_id = request_id.clone();
-        Some(Ctx(Arc::new(RequestContext { app, tenant, origin, now, address, request_id })))
+        Some(Ctx(Arc::new(RequestContext { app, tenant, origin, arrived_at, address, request_id })))
     }
 }
 

@@ -79,7 +79,12 @@ type Place = Arc<tokio::sync::Mutex<Option<Made>>>;
 
 /// The lists as they were made last.
 #[derive(Debug, Default)]
-pub struct StatusLists(Mutex<HashMap<(TenantId, StatusListId), Place>>);
+pub struct StatusLists {
+    places: Mutex<HashMap<(TenantId, StatusListId), Place>>,
+    /// Held while a list is read. Strangers may ask for as many as they can name, and the store
+    /// reads the audit log over the same few connections: the lists have one of them.
+    reading: tokio::sync::Mutex<()>,
+}
 
 #[derive(Debug)]
 struct Made {
@@ -108,7 +113,9 @@ impl StatusLists {
         if let Some(made) = made.as_ref().filter(fits) {
             return Ok(Some(made.jws.clone()));
         }
+        let turn = self.reading.lock().await;
         let tokens = app.store.listed_tokens(&name.0, id, now).await?;
+        drop(turn);
         if tokens.is_empty() {
             self.places(|places| places.remove(&name));
             return Ok(None);
@@ -130,7 +137,7 @@ impl StatusLists {
     }
 
     fn places<T>(&self, ask: impl FnOnce(&mut HashMap<(TenantId, StatusListId), Place>) -> T) -> T {
-        ask(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        ask(&mut self.places.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -112,12 +112,13 @@ impl Throttle {
     }
 
     fn left(&self, count: &Count, now: Timestamp) -> Duration {
-        count.since.plus(self.window).since(now).max(Duration::from_secs(1))
+        count.since.plus(self.window).since(now).clamp(Duration::from_secs(1), self.window)
     }
 
     fn is_live(&self, count: &Count, now: Timestamp) -> bool {
-        // A clock that was set back must not prolong a wait.
-        count.since <= now && now < count.since.plus(self.window)
+        // Requests are not counted in the order of their moments, so a window may seem to begin in
+        // a moment; one that does so only much later was begun by a clock that was set back since.
+        count.since.since(now) < self.window && now < count.since.plus(self.window)
     }
 
     /// Forgets what has passed; called now and then, and when there is no room.
@@ -169,6 +170,16 @@ mod tests {
             assert_eq!(throttle.attempt("alice", at(61)), Ok(()));
             throttle.give_back("alice");
         }
+    }
+
+    #[test]
+    fn tries_count_in_whatever_order_they_are_judged() {
+        let throttle = Throttle::new("account", 3, Duration::from_mins(1));
+        for second in [9, 8, 7] {
+            assert_eq!(throttle.attempt("alice", at(second)), Ok(()));
+        }
+        assert_eq!(throttle.attempt("alice", at(6)), Err(Duration::from_mins(1)));
+        assert_eq!(throttle.attempt("alice", at(-51)), Ok(()), "the clock was set back");
     }
 
     #[test]

@@ -39,8 +39,8 @@ pub fn verify(ctx: &Ctx, token: &str) -> Result<Arc<VerifiedToken>, AccessTokenE
 /// as it is.
 pub fn recognise(ctx: &Ctx, token: &str) -> Result<Arc<VerifiedToken>, AccessTokenError> {
     let token = read(ctx, token)?;
-    let over = Timestamp::from_unix_s(token.claims.exp).plus(CLOCK_STEP_MAX) <= ctx.now;
-    match token.claims.check(ctx.issuer(), ctx.now) {
+    let over = Timestamp::from_unix_s(token.claims.exp).plus(CLOCK_STEP_MAX) <= ctx.now();
+    match token.claims.check(ctx.issuer(), ctx.now()) {
         Err(AccessTokenError::Expired) if over => Err(AccessTokenError::Expired),
         Ok(()) | Err(AccessTokenError::Expired | AccessTokenError::NotYetValid) => {
             check_revoked(ctx, &token)?;
@@ -85,11 +85,11 @@ fn verify_signature(keys: &KeyRing, token: &str) -> Result<VerifiedToken, Access
 
 /// What can change from one moment to the next; never cached.
 fn check(ctx: &Ctx, token: &VerifiedToken) -> Result<(), AccessTokenError> {
-    token.claims.check(ctx.issuer(), ctx.now)?;
+    token.claims.check(ctx.issuer(), ctx.now())?;
     // A lifetime that was shortened counts at once: no token lives longer than a revocation of it
     // would be remembered. Counted from `iat`, so that what has expired stays so.
     let issued_at = Timestamp::from_unix_s(token.claims.iat);
-    if ctx.app.accepted_until(&ctx.tenant, issued_at) <= ctx.now {
+    if ctx.app.accepted_until(&ctx.tenant, issued_at) <= ctx.now() {
         return Err(AccessTokenError::Expired);
     }
     check_revoked(ctx, token)

@@ -36,10 +36,10 @@ pub async fn prove(ctx: &Ctx, credentials: &Credentials) -> Result<Authenticated
     // The address is part of the key: nobody can lock a client out from elsewhere. A secret is
     // compared at once, so a guess is counted when it has failed.
     let guesser = || format!("{}|{}|{}", ctx.origin.tenant, credentials.client(), ctx.network());
-    ctx.app.guesses_at_client.wait(guesser, ctx.now).map_err(Refused::Throttled)?;
+    ctx.app.guesses_at_client.wait(guesser, ctx.now()).map_err(Refused::Throttled)?;
     let verdict = judge(ctx, credentials, loaded.as_deref()).await;
     if verdict.is_err() {
-        ctx.app.guesses_at_client.fail(&guesser(), ctx.now);
+        ctx.app.guesses_at_client.fail(&guesser(), ctx.now());
         // Guesses at nobody are not worth a row.
         if loaded.is_some() {
             ctx.app.share_failure(|app| &app.guesses_at_client, guesser());
@@ -51,7 +51,7 @@ pub async fn prove(ctx: &Ctx, credentials: &Credentials) -> Result<Authenticated
 /// Spends an assertion where nothing else is committed: introspection, and revocations of nothing.
 pub async fn spend_assertion(ctx: &Ctx, client: &AuthenticatedClient) -> Result<(), Refused> {
     let Some(once) = client.once() else { return Ok(()) };
-    let record = Record { now: ctx.now, events: Vec::new(), once: Some(once.clone()) };
+    let record = Record { now: ctx.now(), events: Vec::new(), once: Some(once.clone()) };
     match ctx.app.store.record(record).await? {
         Recorded::Committed(_) => Ok(()),
         Recorded::AssertionReplayed => Err(ClientAuthError::ASSERTION_REPLAYED.into()),
@@ -76,24 +76,24 @@ async fn with_keys(
 ) -> Result<AuthenticatedClient, ClientAuthError> {
     let prove = |keys: &VerifyingKeys| {
         let context = AssertionContext { issuer: ctx.issuer(), keys };
-        authenticate(credentials, Some(Arc::clone(&loaded.client)), context, ctx.now)
+        authenticate(credentials, Some(Arc::clone(&loaded.client)), context, ctx.now())
     };
     let (Some(uri), Credentials::Assertion { .. }) =
         (loaded.client.metadata.jwks_uri.as_deref(), credentials)
     else {
         return prove(loaded.inline_keys());
     };
-    if let Some(verdict) = judge_by_kept(loaded, ctx.now, prove) {
+    if let Some(verdict) = judge_by_kept(loaded, ctx.now(), prove) {
         return verdict;
     }
     // One fetch at a time for a client, and whoever waited looks again at what it brought.
     let _turn = loaded.fetching.lock().await;
-    if let Some(verdict) = judge_by_kept(loaded, ctx.now, prove) {
+    if let Some(verdict) = judge_by_kept(loaded, ctx.now(), prove) {
         return verdict;
     }
     // Rare and large: in a box, so that proving a secret does not carry it along.
     let keys = Box::pin(fetch_keys(ctx, loaded, uri)).await;
-    loaded.keep_keys(FetchedKeys { keys: keys.clone().ok(), at: ctx.now });
+    loaded.keep_keys(FetchedKeys { keys: keys.clone().ok(), at: ctx.now() });
     let keys = keys?;
     prove(&keys)
 }

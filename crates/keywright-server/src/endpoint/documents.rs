@@ -20,7 +20,7 @@ pub async fn metadata(ctx: Ctx) -> Response {
 
 /// RFC 7517 §5.
 pub async fn jwks(ctx: Ctx) -> Response {
-    let mut response = cached(ctx.tenant.jwks(ctx.now));
+    let mut response = cached(ctx.tenant.jwks(ctx.now()));
     let kind = HeaderValue::from_static("application/jwk-set+json");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response

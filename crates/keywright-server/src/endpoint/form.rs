@@ -9,8 +9,9 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use keywright_protocol::limits::REQUEST_BYTES_MAX;
 use keywright_protocol::wire::{ErrorCode, Params, WireError};
 
-use crate::environment::{Environment, within};
+use crate::environment::within;
 use crate::error::Refused;
+use crate::router::Ctx;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 /// How long a body may take to arrive: a request that only waits for it holds a place meanwhile.
@@ -38,13 +39,12 @@ impl Unread {
     }
 }
 
-/// Reads a body of at most so many bytes.
-pub async fn collect(
-    environment: &dyn Environment,
-    body: Body,
-    bytes_max: usize,
-) -> Result<Bytes, Unread> {
-    match within(environment, ARRIVAL, Limited::new(body, bytes_max).collect()).await {
+/// Reads a body of at most so many bytes. From then on its arrival is the request's moment.
+pub async fn collect(ctx: &Ctx, body: Body, bytes_max: usize) -> Result<Bytes, Unread> {
+    let collecting = Limited::new(body, bytes_max).collect();
+    let collected = within(&*ctx.app.environment, ARRIVAL, collecting).await;
+    ctx.arrived();
+    match collected {
         Some(Ok(collected)) => Ok(collected.to_bytes()),
         Some(Err(error)) if error.is::<LengthLimitError>() => Err(Unread::TooLarge),
         Some(Err(_)) => Err(Unread::EndedEarly),
@@ -53,10 +53,7 @@ pub async fn collect(
 }
 
 /// Reads the form body of a request to an endpoint that takes credentials.
-pub async fn read_form(
-    environment: &dyn Environment,
-    request: Request<Body>,
-) -> Result<(Params, HeaderMap), Refused> {
+pub async fn read_form(ctx: &Ctx, request: Request<Body>) -> Result<(Params, HeaderMap), Refused> {
     // RFC 6749 §2.3.1: credentials must not stand in the URI, so nothing may.
     if request.uri().query().is_some_and(|query| !query.is_empty()) {
         return Err(http_error("parameters belong into the body, not into the URI"));
@@ -69,12 +66,12 @@ pub async fn read_form(
         );
         return Err(Refused::Http(wire));
     }
-    Ok((Params::parse(&read_body(environment, body).await?)?, parts.headers))
+    Ok((Params::parse(&read_body(ctx, body).await?)?, parts.headers))
 }
 
 /// Reads a body up to the limit.
-pub async fn read_body(environment: &dyn Environment, body: Body) -> Result<Bytes, Refused> {
-    let read = collect(environment, body, REQUEST_BYTES_MAX).await;
+pub async fn read_body(ctx: &Ctx, body: Body) -> Result<Bytes, Refused> {
+    let read = collect(ctx, body, REQUEST_BYTES_MAX).await;
     read.map_err(|unread| match unread {
         Unread::TooLarge => {
             Refused::Http(WireError::new(ErrorCode::RequestTooLarge, unread.description()))

@@ -31,7 +31,7 @@ pub async fn introspect(ctx: Ctx, request: Request<Body>) -> Response {
 }
 
 async fn answer(ctx: &Ctx, request: Request<Body>) -> Result<(bool, Bytes), Refused> {
-    let (params, headers) = read_form(&*ctx.app.environment, request).await?;
+    let (params, headers) = read_form(ctx, request).await?;
     let credentials = credentials(&headers, &params)?;
     let client = prove(ctx, &credentials).await?;
     // CONTRACT: a public client could be anybody.
@@ -70,7 +70,7 @@ async fn introspect_refresh(
 ) -> Result<(bool, Bytes), Refused> {
     let family = ctx.app.store.load_family(&ctx.origin.tenant, &token.family()).await?;
     let live = family.filter(|f| {
-        let in_time = f.idle_expires_at > ctx.now && f.absolute_expires_at > ctx.now;
+        let in_time = f.idle_expires_at > ctx.now() && f.absolute_expires_at > ctx.now();
         let own = f.origin.client == client.client().id;
         own && in_time && !f.revoked && f.current == token.hash()
     });

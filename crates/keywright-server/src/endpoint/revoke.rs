@@ -33,7 +33,7 @@ pub async fn revoke(ctx: Ctx, request: Request<Body>) -> Response {
 }
 
 async fn answer(ctx: &Ctx, request: Request<Body>) -> Result<(), Refused> {
-    let (params, headers) = read_form(&*ctx.app.environment, request).await?;
+    let (params, headers) = read_form(ctx, request).await?;
     let credentials = credentials(&headers, &params)?;
     let client = prove(ctx, &credentials).await?;
     let token = RevokeRequest::parse(&params)?.token;
@@ -58,7 +58,7 @@ async fn find_target(
             ctx.app.learn_and_follow(&[]).await?;
             return Ok(None);
         }
-        let expires_at = ctx.app.tokens_expire_at(&ctx.tenant, ctx.now);
+        let expires_at = ctx.app.tokens_expire_at(&ctx.tenant, ctx.now());
         (family.origin.client, RevocationTarget::Family(family.id), expires_at)
     } else {
         let Ok(token) = recognise(ctx, token) else { return Ok(None) };
@@ -85,7 +85,7 @@ async fn commit(
     let id = &client.client().id;
     let mut event = ctx
         .origin
-        .event(EventType::TokenRevoked, Actor::Client(id.clone()), ctx.now)
+        .event(EventType::TokenRevoked, Actor::Client(id.clone()), ctx.now())
         .client(id)
         .because("by its client");
     match &target {

@@ -53,7 +53,7 @@ impl Default for Seen {
 }
 
 async fn exchange(ctx: &Ctx, request: Request<Body>, seen: &mut Seen) -> Result<Bytes, Refused> {
-    let (params, headers) = read_form(&*ctx.app.environment, request).await?;
+    let (params, headers) = read_form(ctx, request).await?;
     let credentials = credentials(&headers, &params)?;
     seen.client = Some(credentials.client().to_string());
     let request = TokenRequest::parse(&params, credentials)?;
@@ -78,32 +78,38 @@ async fn exchange(ctx: &Ctx, request: Request<Body>, seen: &mut Seen) -> Result<
 
 /// What minting needs for a plan.
 ///
-/// After several revocations of one second the least `iat` that none of them takes lies seconds
-/// ahead. It is waited for: a token that is dated so far ahead could outlive a later revocation of
-/// something else that it hangs on (decision 0004). Where another node's clock is wrong, and the
-/// wait would be long, the token is dated ahead.
+/// After several revocations the least `iat` that none of them takes may lie more than a second
+/// ahead. It is waited for: a token that is dated further ahead could outlive a later revocation
+/// (decision 0004). Where another node's clock is wrong, and the wait would be long, the token is
+/// dated ahead.
 async fn mint_for<'a>(ctx: &'a Ctx, plan: &IssuePlan) -> Mint<'a> {
     let sub = match &plan.principal {
         Principal::Client => plan.client.as_str(),
         Principal::User { sub, .. } => sub.as_str(),
     };
     let tenant = &ctx.origin.tenant;
-    let (earliest_iat_s, floor) = ctx.app.with_revocations(|set| {
-        let earliest_iat_s = set.earliest_iat_s(tenant, plan.client.as_str(), sub);
-        (earliest_iat_s, set.floor_of(tenant, &RevocationTarget::Tenant))
-    });
-    let now = ctx.app.now();
-    if earliest_iat_s > now.as_unix_s().saturating_add(1) {
-        let wait = Timestamp::from_unix_s(earliest_iat_s).since(now);
-        if wait <= ISSUE_WAIT_MAX {
-            ctx.app.environment.sleep(wait).await;
+    let look = || {
+        ctx.app.with_revocations(|set| {
+            let earliest_iat_s = set.earliest_iat_s(tenant, plan.client.as_str(), sub);
+            (earliest_iat_s, set.floor_of(tenant, &RevocationTarget::Tenant))
+        })
+    };
+    let (begun, mut now) = (ctx.app.now(), ctx.now());
+    let (mut earliest_iat_s, mut floor) = look();
+    loop {
+        let wait = Timestamp::from_unix_s(earliest_iat_s.saturating_sub(1)).since(ctx.app.now());
+        if wait.is_zero() || ctx.app.now().plus(wait).since(begun) > ISSUE_WAIT_MAX {
+            break;
         }
+        ctx.app.environment.sleep(wait).await;
+        now = ctx.app.now();
+        (earliest_iat_s, floor) = look();
     }
     Mint {
         tenant: &ctx.tenant,
         environment: &*ctx.app.environment,
         lifetimes: ctx.app.lifetimes(),
-        now: ctx.now,
+        now,
         earliest_iat_s,
         tenant_floor: floor.map_or(0, |floor| floor.seq),
     }
@@ -118,7 +124,7 @@ fn issued_event(
     minted: &Minted,
 ) -> AuditEvent {
     let id = &client.client().id;
-    let mut event = ctx.origin.event(event_type, Actor::Client(id.clone()), ctx.now).client(id);
+    let mut event = ctx.origin.event(event_type, Actor::Client(id.clone()), ctx.now()).client(id);
     if let Principal::User { sub, grant, session, .. } = &plan.principal {
         event.subject = Some(sub.clone());
         event.grant_id = Some(grant.clone());

@@ -31,7 +31,7 @@ async fn answer(ctx: &Ctx, request: Request<Body>) -> Result<Bytes, Option<Refus
     let (parts, body) = request.into_parts();
     // RFC 6750 §2.2: in the body only of a form that is posted; never in the query.
     let form = if parts.method == Method::POST && is_form(&parts.headers) {
-        Params::parse(&read_body(&*ctx.app.environment, body).await?).map_err(Refused::from)?
+        Params::parse(&read_body(ctx, body).await?).map_err(Refused::from)?
     } else {
         Params::default()
     };

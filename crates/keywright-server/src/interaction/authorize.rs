@@ -85,7 +85,7 @@ impl From<RequestError> for Stopped {
 pub async fn authorize(ctx: Ctx, headers: HeaderMap, uri: Uri) -> Response {
     let query = uri.query().unwrap_or_default().to_owned();
     let browser = Browser::of(&ctx, &headers);
-    let flow = Flow::begin(FlowKind::Authorize, query, &browser, ctx.now);
+    let flow = Flow::begin(FlowKind::Authorize, query, &browser, ctx.now());
     let entered = Visit { ctx: &ctx, headers: &headers, browser: &browser, flow };
     let response = entered.proceed(Entry::Authorize).await;
     let response = response.unwrap_or_else(|stopped| stop(&ctx, &headers, &stopped));
@@ -100,8 +100,7 @@ pub async fn authorize_post(ctx: Ctx, request: Request<Body>) -> Response {
     if !is_form(&parts.headers) {
         return error_page(&ctx, &parts.headers, malformed());
     }
-    match read_body(&*ctx.app.environment, body).await.map(|body| String::from_utf8(body.to_vec()))
-    {
+    match read_body(&ctx, body).await.map(|body| String::from_utf8(body.to_vec())) {
         Ok(Ok(query)) if query.bytes().all(|b| b.is_ascii_graphic()) => {
             see_other(&format!("{}/authorize?{query}", ctx.issuer()))
         }
@@ -215,7 +214,7 @@ impl<'a> Visit<'a> {
     async fn session(&self) -> Result<Option<Session>, Stopped> {
         let Some(token) = session_token(self.ctx, self.headers) else { return Ok(None) };
         let (store, tenant) = (&self.ctx.app.store, &self.ctx.origin.tenant);
-        Ok(store.load_session(tenant, token.hash(), self.ctx.now).await?)
+        Ok(store.load_session(tenant, token.hash(), self.ctx.now()).await?)
     }
 
     async fn proceed(&self, entry: Entry) -> Result<Response, Stopped> {
@@ -277,7 +276,7 @@ impl<'a> Visit<'a> {
         let Some(grant) = passed.grant.as_ref().filter(narrowed) else { return Ok(()) };
         let mut event = ctx
             .origin
-            .event(EventType::TokenRevoked, Actor::User(session.sub.clone()), ctx.now)
+            .event(EventType::TokenRevoked, Actor::User(session.sub.clone()), ctx.now())
             .client(&passed.request.client)
             .subject(&session.sub)
             .because("a part of the consent was withdrawn");
@@ -285,7 +284,7 @@ impl<'a> Visit<'a> {
         let revoke = Revoke {
             tenant: ctx.origin.tenant.clone(),
             target: RevocationTarget::Grant(grant.id.clone()),
-            tokens_expire_at: ctx.app.tokens_expire_at(&ctx.tenant, ctx.now),
+            tokens_expire_at: ctx.app.tokens_expire_at(&ctx.tenant, ctx.now()),
             record: Record::of(event),
         };
         match ctx.app.store.revoke(revoke).await? {
@@ -324,11 +323,11 @@ impl<'a> Visit<'a> {
             resources: kept
                 .map_or_else(|| resources.clone(), |grant| united(&grant.resources, &resources)),
             session: before.map_or_else(|| session.id.clone(), |grant| grant.session.clone()),
-            updated_at: ctx.now,
+            updated_at: ctx.now(),
         };
         let mut event = ctx
             .origin
-            .event(EventType::CodeIssued, Actor::User(session.sub.clone()), ctx.now)
+            .event(EventType::CodeIssued, Actor::User(session.sub.clone()), ctx.now())
             .client(&request.client)
             .subject(&session.sub)
             .because(format!("scope {scope}"));
@@ -345,8 +344,8 @@ impl<'a> Visit<'a> {
             challenge: request.challenge,
             nonce: request.nonce.clone(),
             authentication: session.authentication.clone(),
-            created_at: ctx.now,
-            expires_at: ctx.now.plus(ctx.app.lifetimes().code),
+            created_at: ctx.now(),
+            expires_at: ctx.now().plus(ctx.app.lifetimes().code),
             state: CodeState::Issued,
         };
         IssueCode {

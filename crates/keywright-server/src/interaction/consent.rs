@@ -37,9 +37,7 @@ pub async fn submit(ctx: Ctx, request: Request<Body>) -> Response {
     let (parts, body) = request.into_parts();
     let browser = Browser::of(&ctx, &parts.headers);
     let submitted = async {
-        let body = read_body(&*ctx.app.environment, body)
-            .await
-            .map_err(|_| RequestError::TooLarge("request"))?;
+        let body = read_body(&ctx, body).await.map_err(|_| RequestError::TooLarge("request"))?;
         let params = Params::parse_page(&body)?;
         check_csrf(&ctx, &parts.headers, (&browser, PAGE), &params)?;
         let visit = Visit::from_params(&ctx, &parts.headers, &browser, &params)?;
@@ -73,7 +71,7 @@ fn note_denial(ctx: &Ctx, passed: &Passed) {
     let Some(session) = &passed.session else { return };
     let event = ctx
         .origin
-        .event(EventType::ConsentDenied, Actor::User(session.sub.clone()), ctx.now)
+        .event(EventType::ConsentDenied, Actor::User(session.sub.clone()), ctx.now())
         .client(&passed.request.client)
         .subject(&session.sub);
     let _dropped_when_full = ctx.app.notebook.event(event);

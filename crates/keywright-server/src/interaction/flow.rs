@@ -120,7 +120,7 @@ impl Flow {
         if !same_browser || flow.kind != kind {
             return Err(foreign);
         }
-        if flow.started.plus(INTERACTION_LIFETIME) <= ctx.now {
+        if flow.started.plus(INTERACTION_LIFETIME) <= ctx.now() {
             return Err(FlowError::Expired);
         }
         Ok(flow)

@@ -50,7 +50,7 @@ pub async fn submit(ctx: Ctx, request: Request<Body>) -> Response {
     let (parts, body) = request.into_parts();
     let browser = Browser::of(&ctx, &parts.headers);
     let submitted = async {
-        let body = read_body(&*ctx.app.environment, body)
+        let body = read_body(&ctx, body)
             .await
             .map_err(|_| keywright_protocol::wire::RequestError::TooLarge("request"))?;
         let params = Params::parse_page(&body)?;
@@ -134,7 +134,7 @@ impl Guess {
             (&ctx.app.guesses_everywhere, &everywhere),
         ];
         for (taken, (throttle, key)) in tries.iter().enumerate() {
-            if let Err(wait) = throttle.attempt(key, ctx.now) {
+            if let Err(wait) = throttle.attempt(key, ctx.now()) {
                 tries.iter().take(taken).for_each(|(throttle, key)| throttle.give_back(key));
                 return Err(wait);
             }
@@ -167,7 +167,7 @@ impl Guess {
 
 fn note_failure(ctx: &Ctx) {
     ctx.app.metrics.login("failure", "password");
-    let event = ctx.origin.event(EventType::LoginFailed, Actor::Anonymous, ctx.now);
+    let event = ctx.origin.event(EventType::LoginFailed, Actor::Anonymous, ctx.now());
     // Beyond the bound of waiting events, failures are counted by the metric alone.
     let _dropped_when_full = ctx.app.notebook.event(event.failed().because("password"));
 }

@@ -38,16 +38,16 @@ async fn find(ctx: &Ctx, client: Option<Arc<LoadedClient>>) -> Option<Image> {
     if client.client.disabled || client.client.metadata.logo_uri.is_none() {
         return None;
     }
-    if let Some(kept) = client.logo.fresh(ctx.now) {
+    if let Some(kept) = client.logo.fresh(ctx.now()) {
         return image_of(kept);
     }
     let turn = client.logo.turn().await;
-    if let Some(kept) = client.logo.fresh(ctx.now) {
+    if let Some(kept) = client.logo.fresh(ctx.now()) {
         return image_of(kept);
     }
     // A task of its own: if the browser leaves, the outcome is kept all the same. Otherwise coming
     // and going would make this server knock without end.
-    let fetching = tokio::spawn(fetch(Arc::clone(&ctx.app), client, ctx.now, turn));
+    let fetching = tokio::spawn(fetch(Arc::clone(&ctx.app), client, ctx.now(), turn));
     image_of(fetching.await.ok()?)
 }
 

@@ -61,11 +61,7 @@ pub async fn logout(ctx: Ctx, headers: HeaderMap, uri: Uri) -> Response {
 /// cookie from a post that comes from elsewhere.
 pub async fn logout_post(ctx: Ctx, request: Request<Body>) -> Response {
     let (parts, body) = request.into_parts();
-    let body = if is_form(&parts.headers) {
-        read_body(&*ctx.app.environment, body).await.ok()
-    } else {
-        None
-    };
+    let body = if is_form(&parts.headers) { read_body(&ctx, body).await.ok() } else { None };
     match body.map(|body| String::from_utf8(body.to_vec())) {
         Some(Ok(query)) if query.bytes().all(|b| b.is_ascii_graphic()) => {
             see_other(&format!("{}/logout?{query}", ctx.issuer()))
@@ -79,9 +75,8 @@ pub async fn confirm(ctx: Ctx, request: Request<Body>) -> Response {
     let (parts, body) = request.into_parts();
     let browser = Browser::of(&ctx, &parts.headers);
     let confirmed = async {
-        let body = read_body(&*ctx.app.environment, body)
-            .await
-            .map_err(|_| Stopped::Refused("the form cannot be read"))?;
+        let body =
+            read_body(&ctx, body).await.map_err(|_| Stopped::Refused("the form cannot be read"))?;
         let params = Params::parse_page(&body).map_err(Stopped::Request)?;
         check_csrf(&ctx, &parts.headers, (&browser, PAGE), &params).map_err(Stopped::Flow)?;
         let sealed = params.one("flow").map_err(Stopped::Request)?.unwrap_or_default();
@@ -164,7 +159,7 @@ fn verify_redirect(
 
 async fn live_session(ctx: &Ctx, headers: &HeaderMap) -> Result<Option<Session>, Stopped> {
     let Some(token) = session_token(ctx, headers) else { return Ok(None) };
-    Ok(ctx.app.store.load_session(&ctx.origin.tenant, token.hash(), ctx.now).await?)
+    Ok(ctx.app.store.load_session(&ctx.origin.tenant, token.hash(), ctx.now()).await?)
 }
 
 async fn ask(
@@ -176,7 +171,7 @@ async fn ask(
     verified: &Verified,
 ) -> Result<Response, Stopped> {
     let text = texts(headers, verified.ui_locales.as_deref());
-    let flow = Flow::begin(FlowKind::Logout, query.to_owned(), browser, ctx.now).seal(ctx)?;
+    let flow = Flow::begin(FlowKind::Logout, query.to_owned(), browser, ctx.now()).seal(ctx)?;
     let username = ctx.app.username(&ctx.origin.tenant, &session.sub).await?;
     let page = LogoutPage {
         text,
@@ -201,7 +196,7 @@ async fn end(
     if let Some(session) = session {
         let mut event = ctx
             .origin
-            .event(EventType::SessionEnded, Actor::User(session.sub.clone()), ctx.now)
+            .event(EventType::SessionEnded, Actor::User(session.sub.clone()), ctx.now())
             .subject(&session.sub)
             .because("signed out");
         event.session_id = Some(session.id.clone());
@@ -209,7 +204,7 @@ async fn end(
             tenant: ctx.origin.tenant.clone(),
             session: session.id,
             how: SessionEnd::Logout,
-            tokens_expire_at: ctx.app.tokens_expire_at(&ctx.tenant, ctx.now),
+            tokens_expire_at: ctx.app.tokens_expire_at(&ctx.tenant, ctx.now()),
             record: Record::of(event),
         };
         entries = ctx.app.store.end_session(end).await?;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keywright_protocol::time::Timestamp;
+use keywright_store::StoreFault;
 use keywright_store::change::{LogHeads, NodeReport};
 use tokio::sync::watch;
 
@@ -18,6 +19,9 @@ const PERIOD: Duration = Duration::from_millis(50);
 const PERIOD_WHERE_TOLD: Duration = Duration::from_millis(250);
 /// How often a node says that it lives, if nothing else happens.
 const REPORT_EVERY: Duration = Duration::from_secs(2);
+
+/// A node that has not reported for this long has stopped without saying so.
+pub const NODE_SILENT: Duration = Duration::from_secs(5);
 
 /// The name of this machine, the same for every process on it until it restarts.
 pub fn machine_name() -> String {
@@ -60,7 +64,7 @@ pub(super) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         }
     }
     // A node that is not removed is forgotten after an hour.
-    let _removed = follower.app.store.remove_node(&follower.id).await;
+    let _removed = follower.leave().await;
 }
 
 impl Follower {
@@ -69,6 +73,17 @@ impl Follower {
         let id = keywright_jose::base64url_encode(&random::<12>(&*app.environment));
         let never = Timestamp::from_millis(0);
         Self { app, id, machine: machine_name(), reported: LogHeads::default(), reported_at: never }
+    }
+
+    /// Forgets this node, and those that died while it lived: they are no sign of an outage.
+    async fn leave(&self) -> Result<(), StoreFault> {
+        let (store, now) = (&self.app.store, self.app.now());
+        for node in store.list_nodes(Timestamp::from_millis(0)).await? {
+            if node.id == self.id || now.since(node.seen_at) > NODE_SILENT {
+                store.remove_node(&node.id).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Follows the logs to their ends, and reports where something changed or a report is due.

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use crate::app::App;
 use crate::config::{Config, ConfigError};
 
-pub use follow::{Follower, machine_name};
+pub use follow::{Follower, NODE_SILENT, machine_name};
 pub use redis_sink::RedisSink;
 
 /// The sinks of revocations that are configured; nothing is connected yet.

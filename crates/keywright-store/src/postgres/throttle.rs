@@ -16,8 +16,8 @@ use crate::throttle::{Failures, ThrottleStore};
 /// clock that was set back: it must not prolong a wait.
 const COUNT: &str = "INSERT INTO failure AS f (key, since, count) VALUES ($1, $2, 1)
      ON CONFLICT (key) DO UPDATE SET
-        count = CASE WHEN f.since > $3 AND f.since <= $2 THEN f.count + 1 ELSE 1 END,
-        since = CASE WHEN f.since > $3 AND f.since <= $2 THEN f.since ELSE $2 END
+        count = CASE WHEN f.since > $3 AND f.since < $2 + ($2 - $3) THEN f.count + 1 ELSE 1 END,
+        since = CASE WHEN f.since > $3 AND f.since < $2 + ($2 - $3) THEN f.since ELSE $2 END
      RETURNING count, since";
 
 #[async_trait]

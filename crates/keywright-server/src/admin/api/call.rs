@@ -151,7 +151,7 @@ async fn read_body(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Bytes, Problem> {
-    let read = collect(&*ctx.app.environment, body, CLIENT_METADATA_BYTES_MAX).await;
+    let read = collect(ctx, body, CLIENT_METADATA_BYTES_MAX).await;
     let read = read.map_err(|unread| match unread {
         Unread::TooLarge => {
             let detail = "the document is too large";

@@ -131,7 +131,10 @@ async fn act(
 ) -> Result<Reply, Problem> {
     let params = params.ok_or_else(|| Problem::malformed("the path is malformed"))?;
     let path = params.iter().map(|(_, value)| value.to_owned()).collect();
+    let headers = request.headers().clone();
     let call = Call::read(operation, ctx.clone(), operator, path, request).await?;
+    // It may have been revoked while the document arrived.
+    authorize::authorize(operation, ctx, &headers)?;
     (operation.act)(&call).await
 }
 

@@ -74,7 +74,7 @@ impl Problem {
         let kept = RefusedRequest {
             request_id: ctx.request_id().clone(),
             tenant: ctx.origin.tenant.clone(),
-            time: ctx.now,
+            time: ctx.now(),
             endpoint: "api".to_owned(),
             client_id: None,
             checks: CHECKS.map(str::to_owned).to_vec(),

@@ -7,14 +7,12 @@ use keywright_store::change::{LogHeads, NodeReport};
 use crate::app::App;
 use crate::environment::within;
 use crate::error::ServerFault;
-use crate::jobs::machine_name;
+use crate::jobs::{NODE_SILENT, machine_name};
 
 /// How long a command waits for nodes; the change itself is durable already.
 const WAIT_MAX: Duration = Duration::from_secs(1);
 /// How often it looks.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
-/// A node that has not reported for this long has stopped without saying so.
-const NODE_SILENT: Duration = Duration::from_secs(5);
 
 /// Waits until every node of this machine has followed the logs to where they end now.
 pub(super) async fn wait_for_nodes(app: &App) {

@@ -51,7 +51,7 @@ async fn attempt(
         resources: &request.resources,
     };
     let catalog = ctx.tenant.catalog.load();
-    let plan = match decide(&stored, redemption, &catalog, ctx.now) {
+    let plan = match decide(&stored, redemption, &catalog, ctx.now()) {
         Ok(plan) => plan,
         Err(error) => return Err(punish(ctx, client, code.hash(), &stored, error).await?),
     };
@@ -85,7 +85,7 @@ async fn punish(
     let actor = Actor::Client(client.client().id.clone());
     let mut event = ctx
         .origin
-        .event(EventType::CodeReplayed, actor, ctx.now)
+        .event(EventType::CodeReplayed, actor, ctx.now())
         .client(&client.client().id)
         .subject(&stored.sub)
         .failed()
@@ -97,13 +97,13 @@ async fn punish(
         let replayed = ReplayedCode {
             tenant,
             hash,
-            tokens_expire_at: ctx.app.tokens_expire_at(&ctx.tenant, ctx.now),
+            tokens_expire_at: ctx.app.tokens_expire_at(&ctx.tenant, ctx.now()),
             record: Record::of(event).once(client.once()),
         };
         let entries = ctx.app.store.revoke_replayed_code(replayed).await?;
         ctx.app.learn_and_follow(&entries).await?;
     } else if error.counts_against_code() {
-        let record = Record { now: ctx.now, events: Vec::new(), once: client.once().cloned() };
+        let record = Record { now: ctx.now(), events: Vec::new(), once: client.once().cloned() };
         ctx.app.store.fail_code(&tenant, hash, record).await?;
     }
     Ok(error.into())

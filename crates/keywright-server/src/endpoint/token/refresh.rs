@@ -47,14 +47,19 @@ async fn attempt(
         presented: Presented::of(token, &ctx.tenant.secrets.generation),
         scope: request.scope.as_ref(),
         resources: &request.resources,
-        retry_since: ctx.app.retry_since(ctx.now),
+        retry_since: ctx.app.retry_since(ctx.now()),
     };
     let catalog = ctx.tenant.catalog.load();
-    let plan = match decide(&family, refresh, &catalog, ctx.now) {
+    let plan = match decide(&family, refresh, &catalog, ctx.now()) {
         Ok(plan) => plan,
         Err(GrantError::RefreshReused) => {
             revoke_family(ctx, client, &family).await?;
             return Err(GrantError::RefreshReused.into());
+        }
+        Err(GrantError::RefreshRevoked) => {
+            // Perhaps by another node: whoever is told so may count on this one.
+            ctx.app.learn_and_follow(&[]).await?;
+            return Err(GrantError::RefreshRevoked.into());
         }
         Err(error) => return Err(error.into()),
     };
@@ -91,7 +96,7 @@ async fn revoke_family(
     let id = &client.client().id;
     let mut event = ctx
         .origin
-        .event(EventType::RefreshReuseDetected, Actor::Client(id.clone()), ctx.now)
+        .event(EventType::RefreshReuseDetected, Actor::Client(id.clone()), ctx.now())
         .client(id)
         .subject(&family.origin.sub)
         .failed()
@@ -102,7 +107,7 @@ async fn revoke_family(
     let revoke = Revoke {
         tenant: ctx.origin.tenant.clone(),
         target: RevocationTarget::Family(family.id.clone()),
-        tokens_expire_at: ctx.app.tokens_expire_at(&ctx.tenant, ctx.now),
+        tokens_expire_at: ctx.app.tokens_expire_at(&ctx.tenant, ctx.now()),
         record: Record::of(event).once(client.once()),
     };
     match ctx.app.store.revoke(revoke).await? {
