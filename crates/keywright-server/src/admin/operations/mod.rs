@@ -191,8 +191,6 @@ pub struct Import<T> {
 /// follows the logs by itself, a little later.
 async fn settle(app: &App, revoked: &[RevocationEntry]) {
     app.learn(revoked);
-    if let Err(fault) = app.follow().await {
-        tracing::warn!(error = %fault, "a change is stored and not yet followed");
-    }
+    nodes::follow(app).await;
     nodes::wait_for_nodes(app).await;
 }

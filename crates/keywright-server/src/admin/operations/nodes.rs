@@ -14,6 +14,18 @@ const WAIT_MAX: Duration = Duration::from_secs(1);
 /// How often it looks.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
+/// Follows the logs here: whoever is told of a change may count on this node.
+pub(super) async fn follow(app: &App) {
+    let following = async {
+        while let Err(fault) = app.follow().await {
+            tracing::warn!(error = %fault, "a change is stored and not yet followed");
+            app.environment.sleep(LOOK_EVERY).await;
+        }
+    };
+    // The node follows by itself as soon as it can.
+    let _followed = within(&*app.environment, WAIT_MAX, following).await;
+}
+
 /// Waits until every node of this machine has followed the logs to where they end now.
 pub(super) async fn wait_for_nodes(app: &App) {
     match within(&*app.environment, WAIT_MAX, wait(app)).await {
