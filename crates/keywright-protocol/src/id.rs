@@ -9,6 +9,7 @@ use keywright_jose::base64url_encode_onto;
 use serde::{Deserialize, Serialize};
 
 use crate::limits::CLIENT_ID_BYTES_MAX;
+use crate::time::Timestamp;
 use crate::wire::RequestError;
 
 macro_rules! identifier {
@@ -94,7 +95,6 @@ identifier!(
 random_identifier!(ClientId, "client_");
 random_identifier!(GrantId, "grant_");
 random_identifier!(Jti, "");
-random_identifier!(RequestId, "req_");
 random_identifier!(SessionId, "session_");
 random_identifier!(StatusListId, "");
 random_identifier!(Subject, "user_");
@@ -115,6 +115,18 @@ impl ClientId {
             return Err(RequestError::Malformed("client_id"));
         }
         Ok(Self(raw.into()))
+    }
+}
+
+impl RequestId {
+    /// A new one: the moment, and 80 random bits. Requests of one time stand together in the audit
+    /// log's index.
+    pub fn new(at: Timestamp, random: [u8; 10]) -> Self {
+        let mut bytes = [0; 16];
+        let (moment, rest) = bytes.split_at_mut(6);
+        moment.copy_from_slice(at.as_millis().to_be_bytes().split_at(2).1);
+        rest.copy_from_slice(&random);
+        Self(prefixed("req_", &bytes))
     }
 }
 

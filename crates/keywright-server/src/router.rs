@@ -126,8 +126,9 @@ impl Dispatch {
     {
         // Measured for the metric alone: nothing is decided by it.
         let started = Instant::now();
-        let request_id = RequestId::from_random(random(&*self.app.environment));
-        let prepared = self.prepare(&mut request, &request_id);
+        let begun_at = self.app.now();
+        let request_id = RequestId::new(begun_at, random(&*self.app.environment));
+        let prepared = self.prepare(&mut request, begun_at, &request_id);
         // The path below the issuer, as it is by now.
         let label = endpoint::label(request.uri().path());
         let class = Class::of(request.uri().path());
@@ -182,7 +183,12 @@ impl Dispatch {
     }
 
     /// Finds the tenant, and rewrites the path to what stands below its issuer.
-    fn prepare<B>(&self, request: &mut Request<B>, request_id: &RequestId) -> Option<Ctx> {
+    fn prepare<B>(
+        &self,
+        request: &mut Request<B>,
+        begun_at: Timestamp,
+        request_id: &RequestId,
+    ) -> Option<Ctx> {
         let config = self.app.config.load();
         let (tenant, path) = split_path(request.uri().path(), issuer_path(&config.issuer))?;
         let tenant = self.app.tenant(&tenant)?;
@@ -198,7 +204,7 @@ impl Dispatch {
             ip: Some(ip),
             user_agent: user_agent(request.headers()),
         };
-        let arrived_at = AtomicI64::new(self.app.now().as_millis());
+        let arrived_at = AtomicI64::new(begun_at.as_millis());
         let app = Arc::clone(&self.app);
         let request_id = request_id.clone();
         Some(Ctx(Arc::new(RequestContext { app, tenant, origin, arrived_at, address, request_id })))

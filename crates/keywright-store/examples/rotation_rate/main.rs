@@ -376,7 +376,7 @@ impl Shop {
     fn record(&self, number: u64) -> Record {
         let origin = Origin {
             tenant: self.tenant.clone(),
-            request_id: Some(RequestId::from_random(short(number))),
+            request_id: Some(RequestId::new(START.plus(Duration::from_millis(number)), [0; 10])),
             ip: Some("192.0.2.77".into()),
             user_agent: Some("okhttp/5.1.0".into()),
         };

@@ -4,7 +4,7 @@ use keywright_protocol::audit::{Actor, AuditEvent, EventType, OneTime, Origin, R
 use keywright_protocol::id::{RequestId, TenantId};
 use keywright_protocol::time::Timestamp;
 
-use super::fixture::{World, at_s, event, id_bytes};
+use super::fixture::{World, at_s, event, request_id};
 use crate::SharedStore;
 use crate::audit::{REFUSALS_MAX, Recorded, RefusedRequest, StoredEvent, check_link};
 use crate::client::Create;
@@ -125,7 +125,7 @@ pub(super) async fn a_one_time_value_is_spent_once_until_it_expires(store: Share
 pub(super) async fn the_events_of_a_request_are_found(store: SharedStore) {
     let world = World::new(store.clone()).await;
     let elsewhere = World::elsewhere(store.clone(), "elsewhere").await;
-    let wanted = RequestId::from_random(id_bytes(1234));
+    let wanted = request_id(1234);
     let at_request = |tenant: &TenantId| {
         let request_id = Some(wanted.clone());
         let origin = Origin { tenant: tenant.clone(), request_id, ip: None, user_agent: None };
@@ -145,7 +145,7 @@ pub(super) async fn the_events_of_a_request_are_found(store: SharedStore) {
 
 fn refusal(number: u32) -> RefusedRequest {
     RefusedRequest {
-        request_id: RequestId::from_random(id_bytes(number)),
+        request_id: request_id(number),
         tenant: TenantId::default_tenant(),
         time: at_s(i64::from(number)),
         endpoint: "token".to_owned(),

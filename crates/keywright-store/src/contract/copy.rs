@@ -4,13 +4,12 @@ use std::io::Cursor;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use keywright_protocol::id::RequestId;
 use keywright_protocol::revocation::RevocationTarget;
 use keywright_protocol::secret::Secret;
 
 use super::audit::{verify, whole_log};
 use super::epoch::raise;
-use super::fixture::{World, at_s, id_bytes};
+use super::fixture::{World, at_s, id_bytes, request_id};
 use super::revocation::{list, listing};
 use crate::SharedStore;
 use crate::StoreFault;
@@ -46,7 +45,7 @@ async fn inhabited(store: SharedStore) -> World {
     many.events = vec![event; BATCH_ROWS as usize + 10];
     drop(store.record(many).await.unwrap());
     let refusal = RefusedRequest {
-        request_id: RequestId::from_random(id_bytes(5)),
+        request_id: request_id(5),
         tenant: world.tenant.clone(),
         time: at_s(4),
         endpoint: "token".to_owned(),

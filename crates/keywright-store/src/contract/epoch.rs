@@ -75,7 +75,7 @@ pub(super) async fn an_epoch_leaves_gaps_that_followers_see(store: SharedStore) 
     for second in 4..12 {
         raise(&store, at_s(second)).await;
     }
-    let request = keywright_protocol::id::RequestId::from_random(super::fixture::id_bytes(9));
+    let request = super::fixture::request_id(9);
     let found = store.audit_of_request(&request).await.unwrap();
     assert_eq!(found.last(), log.last(), "beyond one gap and before many");
     assert_eq!(found.len(), log.len() - 1);

@@ -53,6 +53,12 @@ pub(crate) fn id_bytes(seed: u32) -> [u8; 16] {
     id
 }
 
+pub(crate) fn request_id(seed: u32) -> RequestId {
+    let mut random = [0; 10];
+    random.copy_from_slice(&bytes(seed)[..10]);
+    RequestId::new(at_s(i64::from(seed)), random)
+}
+
 /// A tenant, its client and its user, and what the two do.
 #[derive(Clone)]
 pub(crate) struct World {
@@ -374,7 +380,7 @@ impl World {
 pub(crate) fn event(tenant: &TenantId, now: Timestamp) -> Record {
     let origin = Origin {
         tenant: tenant.clone(),
-        request_id: Some(RequestId::from_random(id_bytes(9))),
+        request_id: Some(request_id(9)),
         ip: Some("192.0.2.1".into()),
         user_agent: None,
     };

@@ -41,15 +41,37 @@ pub(super) struct Transaction<'a> {
     heads: HashMap<TenantId, Head>,
     /// What `heads` said before the verb that runs now.
     replaced: Vec<(TenantId, Head)>,
+    /// Events in their places, which the commit writes: many rows by one statement.
+    appended: Vec<Appended>,
     /// Why SQLite undid everything by itself, as it does when a disk is full or broken.
     pub(super) undone: Option<StoreFault>,
 }
 
 type Head = (u64, [u8; 32]);
 
+struct Appended {
+    tenant: TenantId,
+    request: Option<RequestId>,
+    stored: StoredEvent,
+}
+
 impl<'a> Transaction<'a> {
-    pub(super) fn new(db: &'a Connection) -> Self {
-        Self { db, heads: HashMap::new(), replaced: Vec::new(), undone: None }
+    pub(super) fn begin(db: &'a Connection) -> rusqlite::Result<Self> {
+        db.run("BEGIN IMMEDIATE", [])?;
+        let (heads, replaced, appended) = (HashMap::new(), Vec::new(), Vec::new());
+        Ok(Self { db, heads, replaced, appended, undone: None })
+    }
+
+    pub(super) fn commit(self) -> rusqlite::Result<()> {
+        let mut events = self.appended.as_slice();
+        for rows in [32, 8, 1] {
+            while let Some((now, later)) = events.split_at_checked(rows) {
+                insert(self.db, now)?;
+                events = later;
+            }
+        }
+        self.db.run("COMMIT", [])?;
+        Ok(())
     }
 
     /// Runs a verb; keeps what it did only if it says so.
@@ -69,13 +91,14 @@ impl<'a> Transaction<'a> {
         &mut self,
         verb: impl FnOnce(&mut Transaction<'_>) -> Attempt<T, O>,
     ) -> Attempt<T, O> {
-        let before = self.db.total_changes();
+        let before = (self.db.total_changes(), self.appended.len());
         let attempt = verb(self);
+        let after = (self.db.total_changes(), self.appended.len());
         self.replaced.clear();
         self.undone = match &attempt {
             Ok(_) => None,
             Err(Undo::Fault(fault)) => Some(fault.clone()),
-            Err(Undo::Verdict(_)) if self.db.total_changes() == before => None,
+            Err(Undo::Verdict(_)) if after == before => None,
             Err(Undo::Verdict(_)) => {
                 Some(StoreFault::Unavailable("a refused verb had changed something".to_owned()))
             }
@@ -88,6 +111,7 @@ impl<'a> Transaction<'a> {
         verb: impl FnOnce(&mut Transaction<'_>) -> Attempt<T, O>,
     ) -> Attempt<T, O> {
         self.db.run("SAVEPOINT verb", [])?;
+        let appended = self.appended.len();
         let attempt = verb(self);
         let replaced = std::mem::take(&mut self.replaced);
         if self.db.is_autocommit() {
@@ -96,6 +120,7 @@ impl<'a> Transaction<'a> {
         }
         if attempt.is_err() {
             self.heads.extend(replaced.into_iter().rev());
+            self.appended.truncate(appended);
             self.db.run("ROLLBACK TO verb", [])?;
         }
         self.db.run("RELEASE verb", [])?;
@@ -132,11 +157,10 @@ impl<'a> Transaction<'a> {
         for event in events {
             let head = self.head(&event.tenant)?;
             let stored = StoredEvent::chain(&event.tenant, head.0 + 1, head.1, event)?;
-            self.put_event(&event.tenant, event.request_id.as_ref(), &stored)?;
+            self.place(event.tenant.clone(), event.request_id.clone(), stored, head);
             if let Some(token) = &event.listed {
                 self.list(&event.tenant, token)?;
             }
-            self.replaced.push((event.tenant.clone(), head));
         }
         Ok(())
     }
@@ -148,31 +172,20 @@ impl<'a> Transaction<'a> {
         raise: &RaiseEpoch,
     ) -> Result<(), StoreFault> {
         let head = self.head(tenant)?;
-        self.put_event(tenant, None, &raise.chain(tenant, head)?)?;
-        self.replaced.push((tenant.clone(), head));
+        self.place(tenant.clone(), None, raise.chain(tenant, head)?, head);
         Ok(())
     }
 
-    fn put_event(
+    fn place(
         &mut self,
-        tenant: &TenantId,
-        request: Option<&RequestId>,
-        stored: &StoredEvent,
-    ) -> rusqlite::Result<()> {
-        self.db.run(
-            "INSERT INTO audit (tenant, seq, request, prev_hash, hash, body)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            (
-                tenant.as_str(),
-                stored.seq.cast_signed(),
-                request.map(Packed),
-                stored.prev_hash,
-                stored.hash,
-                &stored.body,
-            ),
-        )?;
+        tenant: TenantId,
+        request: Option<RequestId>,
+        stored: StoredEvent,
+        before: Head,
+    ) {
         self.heads.insert(tenant.clone(), (stored.seq, stored.hash));
-        Ok(())
+        self.replaced.push((tenant.clone(), before));
+        self.appended.push(Appended { tenant, request, stored });
     }
 
     /// Enters a token in its status list; a place is never taken twice.
@@ -248,4 +261,26 @@ impl<'a> Transaction<'a> {
         )?;
         Ok(entry.is_some())
     }
+}
+
+/// Inserts events, as many as [`Transaction::commit`] has statements for.
+///
+/// Whatever stops it fails the whole transaction, so SQLite need not be able to undo it alone
+/// (`OR FAIL`), which would copy every page.
+fn insert(db: &Connection, events: &[Appended]) -> rusqlite::Result<()> {
+    let rows = vec!["(?, ?, ?, ?, ?, ?)"; events.len()].join(", ");
+    let mut statement = db.prepare_cached(&format!(
+        "INSERT OR FAIL INTO audit (tenant, seq, request, prev_hash, hash, body) VALUES {rows}"
+    ))?;
+    for (first, event) in (1..).step_by(6).zip(events) {
+        let Appended { tenant, request, stored } = event;
+        statement.raw_bind_parameter(first, tenant.as_str())?;
+        statement.raw_bind_parameter(first + 1, stored.seq.cast_signed())?;
+        statement.raw_bind_parameter(first + 2, request.as_ref().map(Packed))?;
+        statement.raw_bind_parameter(first + 3, stored.prev_hash)?;
+        statement.raw_bind_parameter(first + 4, stored.hash)?;
+        statement.raw_bind_parameter(first + 5, &stored.body)?;
+    }
+    statement.raw_execute()?;
+    Ok(())
 }

@@ -165,8 +165,7 @@ impl Writer {
         waiting: &mut impl Iterator<Item = Box<dyn Job>>,
         done: &mut Vec<Box<dyn Job>>,
     ) -> Result<(), StoreFault> {
-        self.db.run("BEGIN IMMEDIATE", [])?;
-        let mut transaction = Transaction::new(&self.db);
+        let mut transaction = Transaction::begin(&self.db)?;
         for mut job in waiting {
             job.run(&mut transaction);
             done.push(job);
@@ -174,7 +173,7 @@ impl Writer {
                 return Err(fault);
             }
         }
-        self.db.run("COMMIT", [])?;
+        transaction.commit()?;
         Ok(())
     }
 
