@@ -1,5 +1,7 @@
 //! What the server fetches for a client stays within bounds: docs/attacks.md, "SSRF".
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::support::jwt::{ASSERTION_TYPE, Key, assertion_claims};
@@ -124,4 +126,23 @@ fn keys_are_not_fetched_for_every_request() {
         present(&world, &forged, &client.id).expect_error(401, "invalid_client");
     }
     assert!((1..=10).contains(&canary.hits()), "fetched {} times", canary.hits());
+}
+
+/// A stranger's guess makes the server ask again; that nobody answers must not cost the keys that
+/// it knows.
+#[test]
+fn keys_outlive_an_address_that_fails() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let certificates = Certificates::generate(folder.path());
+    let key = Key::generate();
+    let canary = Canary::serve(&certificates, ok(&key.set().to_string()));
+    let world = open_world(&certificates);
+    let client = register(&world, &canary.address);
+    assert_eq!(present(&world, &key, &client.id).status, 200, "the right key");
+    drop(canary);
+    // So long the server does not ask again.
+    std::thread::sleep(Duration::from_secs(11));
+    present(&world, &Key::generate(), &client.id).expect_error(401, "invalid_client");
+    assert_eq!(present(&world, &key, &client.id).status, 200, "the keys are known still");
+    world.server.stop();
 }

@@ -1,6 +1,8 @@
 //! The consent page: allow, deny, untick; what is granted is remembered, what is not is told.
 
-use crate::support::{Authorize, Browser, Tokens, World};
+use std::time::Duration;
+
+use crate::support::{Authorize, Browser, Tokens, World, wait};
 
 const SCOPE: &str = "openid email orders:read orders:write";
 
@@ -20,6 +22,26 @@ fn denial_is_told_to_the_client() {
     // The positive twin: the same browser may still allow.
     browser.authorize(&flow, &world.alice);
     world.server.stop();
+}
+
+#[test]
+fn a_consent_to_nothing_is_a_denial() {
+    let world = World::start();
+    let flow = Authorize::new(&world.server, &world.web).scope("orders:read");
+    let mut browser = Browser::default();
+    let page = browser.open(&flow.url());
+    let page = browser.sign_in(&page, &world.alice);
+    let form = page.expect_form("consent-form");
+    let nothing = form.clone().untick("orders:read");
+    let callback = browser.submit(&page, &nothing, "consent-allow").expect_callback();
+    assert_eq!(callback.get("error"), "access_denied", "RFC6749-4.1.2.1");
+    wait::until_true(Duration::from_secs(10), "the log has it", || {
+        let log = world.server.cli(&["audit", "export"]);
+        log.stdout.contains("consent.denied")
+    });
+    // The positive twin.
+    let callback = browser.submit(&page, &form, "consent-allow").expect_callback();
+    assert!(!callback.code().is_empty(), "a box that stays ticked is granted");
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use keywright_jose::Algorithm;
 use keywright_protocol::audit::Record;
+use keywright_protocol::client::Client;
 use keywright_protocol::grant::Lifetimes;
 use keywright_protocol::grant::refresh_token::FamilyOrigin;
 use keywright_protocol::id::{Subject, TenantId};
@@ -27,7 +28,7 @@ use crate::error::ServerFault;
 use crate::explain::Notebook;
 use crate::feed::{Feeds, SlotLimits};
 use crate::jobs::NODE_SILENT;
-use crate::keys::lifecycle::{self, KeySchedule, Thoroughness};
+use crate::keys::lifecycle::{self, KeyMaker, KeySchedule, Thoroughness};
 use crate::keys::{KeyRing, KeyTurn, MasterKey};
 use crate::load::Load;
 use crate::logos::LogoShelf;
@@ -372,9 +373,9 @@ impl App {
         if changed {
             // One node at a time, so that three that start at once make one key and not three.
             let turn = KeyTurn::wait(&self.store, &id, &*self.environment).await?;
-            let (store, master, now) = (&self.store, &self.master, self.now());
-            lifecycle::maintain(store, master, &id, &algorithms, work, now).await?;
+            let maintained = lifecycle::maintain(self.key_maker(&id), &algorithms, work).await;
             turn.end(self.now()).await?;
+            maintained?;
         }
         if changed || tenant.keys.load().is_stale(now) {
             self.load_keys(tenant).await?;
@@ -397,10 +398,17 @@ impl App {
         tenant: &TenantState,
         alg: Algorithm,
     ) -> Result<String, ServerFault> {
-        let (id, now, schedule) = (tenant.id(), self.now(), self.key_schedule(tenant));
-        let kid = lifecycle::rotate_now(&self.store, &self.master, &id, alg, schedule, now).await?;
+        let (id, schedule) = (tenant.id(), self.key_schedule(tenant));
+        let turn = KeyTurn::wait(&self.store, &id, &*self.environment).await?;
+        let rotated = lifecycle::rotate_now(self.key_maker(&id), alg, schedule).await;
+        turn.end(self.now()).await?;
         self.load_keys(tenant).await?;
-        Ok(kid)
+        rotated
+    }
+
+    fn key_maker<'a>(&'a self, tenant: &'a TenantId) -> KeyMaker<'a> {
+        let (store, master, now) = (&self.store, &self.master, self.now());
+        KeyMaker { store, master, environment: &*self.environment, tenant, now }
     }
 
     /// Before this start the last sign of life of any node: those that are stopped in peace leave
@@ -423,11 +431,13 @@ impl App {
             *seq = heads.change;
         }
         let tenants = self.store.list_tenants().await?;
-        let mut clients = self.store.all_clients().await?;
+        let mut clients: HashMap<TenantId, Vec<Client>> = HashMap::new();
+        for client in self.store.all_clients().await? {
+            clients.entry(client.tenant.clone()).or_default().push(client);
+        }
         let mut loaded = HashMap::new();
         for tenant in tenants {
-            let (own, others) = clients.into_iter().partition(|c| c.tenant == tenant.id);
-            clients = others;
+            let own = clients.remove(&tenant.id).unwrap_or_default();
             let state = Arc::new(self.build_tenant(tenant, own).await?);
             self.remember_lifetimes(&state).await?;
             self.maintain_keys(&state, Thoroughness::Signing).await?;
@@ -444,11 +454,11 @@ impl App {
     async fn build_tenant(
         &self,
         tenant: Tenant,
-        clients: Vec<keywright_protocol::client::Client>,
+        clients: Vec<Client>,
     ) -> Result<TenantState, ServerFault> {
         let id = tenant.id.clone();
         let root = self.master.tenant_root(&self.store, &id, &*self.environment).await?;
-        let keys = lifecycle::tenant_keys(&self.store, &id).await?;
+        let keys = self.store.list_keys(&id).await?;
         Ok(TenantState::new(TenantParts {
             issuer: self.issuer_of(&id),
             secrets: TenantSecrets::derive(&root),
@@ -462,7 +472,7 @@ impl App {
     async fn load_keys(&self, tenant: &TenantState) -> Result<(), ServerFault> {
         // One at a time: a ring that was read before a revocation must not replace the one after.
         let _turn = self.loading_keys.lock().await;
-        let keys = lifecycle::tenant_keys(&self.store, &tenant.id()).await?;
+        let keys = self.store.list_keys(&tenant.id()).await?;
         tenant.keys.store(Arc::new(KeyRing::open(&keys, &self.master, self.now())?));
         Ok(())
     }

@@ -10,13 +10,18 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use keywright_jose::{Algorithm, SigningKey};
 use keywright_protocol::time::Timestamp;
 use zeroize::Zeroize as _;
 
+use crate::error::ServerFault;
 use crate::password;
 
 /// Work that ends without a result: a wait, or what runs beside the requests.
 pub type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A signing key that is being made.
+pub type KeyInTheMaking = Pin<Box<dyn Future<Output = Result<SigningKey, ServerFault>> + Send>>;
 
 /// Work that waits for nothing and takes long: it holds a thread until it is done.
 pub type SlowWork = Box<dyn FnOnce() + Send>;
@@ -40,6 +45,14 @@ pub trait Environment: Send + Sync + 'static {
     /// Runs work beside the requests; nobody waits for it.
     fn spawn(&self, work: Work) {
         tokio::spawn(work);
+    }
+
+    /// Makes a signing key, which may take seconds.
+    fn make_key(&self, alg: Algorithm) -> KeyInTheMaking {
+        Box::pin(async move {
+            let made = tokio::task::spawn_blocking(move || SigningKey::generate(alg)).await;
+            Ok(made.map_err(|e| ServerFault::Key(e.to_string()))??)
+        })
     }
 
     /// A lane of its own for slow work, so many pieces of it at once.

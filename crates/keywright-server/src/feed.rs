@@ -42,6 +42,10 @@ pub struct Feeds {
     identifiers: Identifiers,
 }
 
+/// The logs of all tenants, written anew.
+#[derive(Debug, Default)]
+pub struct Logs(HashMap<TenantId, TenantLog>);
+
 /// The feed of one tenant.
 #[derive(Debug)]
 pub struct TenantFeed {
@@ -84,6 +88,25 @@ impl Feeds {
     pub fn append(&self, entry: &RevocationEntry, floor: Option<Floor>) {
         let logged = Logged::new(entry, floor, self.identifiers);
         self.tenant(&entry.tenant).log_mut(|log| log.push(logged));
+    }
+
+    /// The same for logs that are written anew.
+    pub fn append_to(&self, logs: &mut Logs, entry: &RevocationEntry, floor: Option<Floor>) {
+        let log = logs.0.entry(entry.tenant.clone()).or_default();
+        log.push(Logged::new(entry, floor, self.identifiers));
+    }
+
+    /// Puts logs that were written anew in the place of those that there are; what these have
+    /// beyond their ends is kept.
+    pub fn replace(&self, logs: Logs) {
+        for (tenant, mut anew) in logs.0 {
+            let feed = self.tenant(&tenant);
+            feed.log_mut(|log| {
+                anew.go_on_with(log);
+                *log = anew;
+            });
+            feed.composed.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
     }
 
     /// Wakes who waits: entries up to this place were added.

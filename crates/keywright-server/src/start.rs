@@ -27,6 +27,8 @@ use crate::tls;
 
 mod operations;
 
+/// How long jobs may take to end what they are at.
+const JOBS_END: Duration = Duration::from_secs(3);
 /// How often the configuration file is looked at for a change.
 const FILE_LOOKED_AT_EVERY: Duration = Duration::from_secs(1);
 
@@ -236,7 +238,11 @@ impl Running {
             let _ended = listener.await;
         }
         self.working.send_replace(true);
-        while self.jobs.join_next().await.is_some() {}
+        let ending = async { while self.jobs.join_next().await.is_some() {} };
+        if tokio::time::timeout(JOBS_END, ending).await.is_err() {
+            // They wait for a store that does not answer.
+            self.jobs.shutdown().await;
+        }
         if let Some(private) = private {
             let _ended = private.await;
         }

@@ -34,13 +34,13 @@ pub struct LoadedClient {
     pub fetching: tokio::sync::Mutex<()>,
 }
 
-/// The keys behind a client's `jwks_uri`, and when they came.
+/// The keys behind a client's `jwks_uri`.
 #[derive(Clone, Debug)]
 pub struct FetchedKeys {
-    /// The keys, parsed; none where the fetch failed.
-    pub keys: Option<Arc<VerifyingKeys>>,
-    /// When it was tried.
-    pub at: Timestamp,
+    /// The keys that came last, parsed, and when they came.
+    pub keys: Option<(Arc<VerifyingKeys>, Timestamp)>,
+    /// When they were asked for last, with or without success.
+    pub tried_at: Timestamp,
 }
 
 impl LoadedClient {
@@ -169,11 +169,6 @@ impl TenantState {
         self.clients.load().get(id).cloned()
     }
 
-    /// How many clients there are.
-    pub fn client_count(&self) -> usize {
-        self.clients.load().len()
-    }
-
     /// Every client, in no order.
     pub fn clients(&self) -> Vec<Arc<LoadedClient>> {
         self.clients.load().values().cloned().collect()
@@ -194,13 +189,15 @@ impl TenantState {
         self.keys.load().document(now)
     }
 
-    /// Replaces a client, or forgets it.
-    pub fn put_client(&self, id: &ClientId, client: Option<Client>) {
+    /// Replaces clients, or forgets them.
+    pub fn put_clients(&self, changed: Vec<(ClientId, Option<Client>)>) {
         let mut clients = Clients::clone(&self.clients.load());
-        match client {
-            Some(client) => clients.insert(id.clone(), LoadedClient::new(client)),
-            None => clients.remove(id),
-        };
+        for (id, client) in changed {
+            match client {
+                Some(client) => clients.insert(id, LoadedClient::new(client)),
+                None => clients.remove(&id),
+            };
+        }
         self.origins.store(Arc::new(origins_of(&clients)));
         self.clients.store(Arc::new(clients));
     }

@@ -49,7 +49,7 @@ pub struct ChangeEntry {
 }
 
 /// What must be loaded again.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Changed {
     /// A client, or its absence.
     Client(ClientId),

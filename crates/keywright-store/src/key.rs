@@ -23,8 +23,8 @@ pub trait KeyStore {
         record: Record,
     ) -> Result<Update<()>, StoreFault>;
 
-    /// Every key of every tenant.
-    async fn list_keys(&self) -> Result<Vec<StoredKey>, StoreFault>;
+    /// Every key of a tenant, by name.
+    async fn list_keys(&self, tenant: &TenantId) -> Result<Vec<StoredKey>, StoreFault>;
 
     /// Keeps a sealed secret under a name unless there is one; answers the one that is kept.
     async fn keep_secret(&self, name: &str, sealed: Vec<u8>) -> Result<Vec<u8>, StoreFault>;

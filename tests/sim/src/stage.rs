@@ -312,7 +312,7 @@ impl Stage {
         let stage = Rc::clone(self);
         let following = async move {
             let since = stage.ledger.borrow().count();
-            if follower.step().await.is_ok() {
+            if follower.step().await.is_ok() && running.app.follow_changes().await.is_ok() {
                 stage.reached(node, stage.kernel.now_ms());
                 stage.ledger.borrow_mut().followed(node, since);
             }

@@ -123,7 +123,7 @@ verbs!(GrantStore {
 verbs!(KeyStore {
     fn create_key(key: StoredKey, record: Record) -> Create;
     fn update_keys(tenant: &TenantId, changes: Vec<KeyChange>, record: Record) -> Update<()>;
-    fn list_keys() -> Vec<StoredKey>;
+    fn list_keys(tenant: &TenantId) -> Vec<StoredKey>;
     fn keep_secret(name: &str, sealed: Vec<u8>) -> Vec<u8>;
     fn load_secret(name: &str) -> Option<Vec<u8>>;
 });

@@ -1,6 +1,6 @@
 //! Following the store: what other processes revoked and changed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -8,10 +8,11 @@ use keywright_protocol::id::TenantId;
 use keywright_protocol::resource::ResourceCatalog;
 use keywright_protocol::revocation::{RevocationEntry, RevocationSet};
 use keywright_protocol::time::Timestamp;
-use keywright_store::change::{ChangeEntry, Changed, LogHeads};
+use keywright_store::change::{Changed, LogHeads};
 
 use super::App;
 use crate::error::ServerFault;
+use crate::feed::Logs;
 use crate::keys::lifecycle::Thoroughness;
 
 impl App {
@@ -48,10 +49,12 @@ impl App {
         self.feeds.followed_to(set.last_seq());
     }
 
-    pub(super) async fn follow_revocations(&self) -> Result<(), ServerFault> {
+    /// Follows the log of revocations to its end.
+    pub async fn follow_revocations(&self) -> Result<(), ServerFault> {
         let now = self.now();
         let again = self.forgot_too_early();
         let mut from = if again { 0 } else { self.with_revocations(RevocationSet::last_seq) };
+        let mut anew = again.then(Logs::default);
         loop {
             let entries = self.store.revocations_since(from, 1000).await?;
             let Some(last) = entries.last() else { break };
@@ -59,55 +62,72 @@ impl App {
             let mut set =
                 self.revocations.write().unwrap_or_else(std::sync::PoisonError::into_inner);
             for entry in &entries {
-                set.insert(&as_heard(entry, now));
-                self.feeds.append(entry, set.floor_of(&entry.tenant, &entry.target));
+                let heard = as_heard(entry, now);
+                set.insert(&heard);
+                let floor = set.floor_of(&entry.tenant, &entry.target);
+                match &mut anew {
+                    Some(logs) => self.feeds.append_to(logs, &heard, floor),
+                    None => self.feeds.append(&heard, floor),
+                }
             }
             self.feeds.followed_to(set.last_seq());
         }
-        if again {
+        if let Some(logs) = anew {
+            self.feeds.replace(logs);
             self.forgotten_at.store(now.as_millis(), Ordering::Release);
         }
         Ok(())
     }
 
-    async fn follow_changes(&self) -> Result<(), ServerFault> {
+    /// Follows the log of changes to its end. A tenant for which many things changed takes them
+    /// over at once.
+    pub async fn follow_changes(&self) -> Result<(), ServerFault> {
         let _turn = self.following.lock().await;
         loop {
             let from = self.followed_changes.lock().map_or(0, |seq| *seq);
             let changes = self.store.changes_since(from, 1000).await?;
-            if changes.is_empty() {
-                return Ok(());
-            }
-            for entry in &changes {
-                self.apply(entry).await?;
-                if let Ok(mut seq) = self.followed_changes.lock() {
-                    *seq = (*seq).max(entry.seq);
+            let Some(last) = changes.last() else { return Ok(()) };
+            if changes.iter().any(|entry| entry.changed == Changed::Everything) {
+                self.load_everything().await?;
+            } else {
+                let mut tenants: HashMap<&TenantId, HashSet<&Changed>> = HashMap::new();
+                for entry in &changes {
+                    tenants.entry(&entry.tenant).or_default().insert(&entry.changed);
                 }
+                for (tenant, changed) in tenants {
+                    self.apply(tenant, &changed).await?;
+                }
+            }
+            if let Ok(mut seq) = self.followed_changes.lock() {
+                *seq = (*seq).max(last.seq);
             }
         }
     }
 
-    async fn apply(&self, entry: &ChangeEntry) -> Result<(), ServerFault> {
-        if entry.changed == Changed::Everything {
-            return self.load_everything().await;
+    async fn apply(&self, id: &TenantId, changed: &HashSet<&Changed>) -> Result<(), ServerFault> {
+        let known = self.any_tenant(id);
+        if known.is_none() || changed.contains(&Changed::Tenant) {
+            self.load_tenant(id).await?;
         }
-        let Some(tenant) = self.any_tenant(&entry.tenant) else {
-            return self.load_tenant(&entry.tenant).await;
-        };
-        match &entry.changed {
-            Changed::Client(id) => {
-                tenant.put_client(id, self.store.load_client(&entry.tenant, id).await?);
-                self.maintain_keys(&tenant, Thoroughness::Signing).await
+        let Some(tenant) = known else { return Ok(()) };
+        let mut clients = Vec::new();
+        for changed in changed {
+            if let Changed::Client(client) = changed {
+                clients.push((client.clone(), self.store.load_client(id, client).await?));
             }
-            Changed::Everything => Ok(()),
-            Changed::Keys => self.load_keys(&tenant).await,
-            Changed::Resources => {
-                let resources = self.store.list_resources(&entry.tenant).await?;
-                tenant.put_catalog(ResourceCatalog::new(resources));
-                self.maintain_keys(&tenant, Thoroughness::Signing).await
-            }
-            Changed::Tenant => self.load_tenant(&entry.tenant).await,
         }
+        let resources = changed.contains(&Changed::Resources);
+        if resources {
+            tenant.put_catalog(ResourceCatalog::new(self.store.list_resources(id).await?));
+        }
+        if changed.contains(&Changed::Keys) {
+            self.load_keys(&tenant).await?;
+        }
+        if resources || !clients.is_empty() {
+            tenant.put_clients(clients);
+            self.maintain_keys(&tenant, Thoroughness::Signing).await?;
+        }
+        Ok(())
     }
 
     /// Loads a new tenant, or a known one's own row.
@@ -142,7 +162,15 @@ fn as_heard(entry: &RevocationEntry, now: Timestamp) -> RevocationEntry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use keywright_protocol::audit::Record;
+    use keywright_protocol::id::Jti;
     use keywright_protocol::revocation::RevocationTarget;
+    use keywright_store::revocation::{Revoke, Revoked};
+
+    use crate::admin::testing::World;
+    use crate::jobs::Follower;
+
+    const USUAL_LIFE: std::time::Duration = std::time::Duration::from_mins(10);
 
     #[test]
     fn what_a_clock_behind_has_revoked_is_kept_as_long() {
@@ -158,5 +186,27 @@ mod tests {
         assert_eq!(kept_until(10_000, 10_000), at(10_660), "the clocks agree");
         assert_eq!(kept_until(6_400, 10_000), at(10_660), "an hour behind");
         assert_eq!(kept_until(13_600, 10_000), at(14_260), "an hour ahead");
+    }
+
+    /// Taking changes over may take as long as another node makes keys.
+    #[tokio::test]
+    async fn a_revocation_is_known_while_changes_are_taken_over() {
+        let World { app, .. } = World::start().await;
+        let busy = app.following.lock().await;
+        let changing = tokio::spawn({
+            let app = Arc::clone(&app);
+            async move { app.follow_changes().await }
+        });
+        let (tenant, now) = (TenantId::default_tenant(), app.now());
+        let target = RevocationTarget::Token(Jti::from_trusted("j"));
+        let (tokens_expire_at, record) =
+            (now.plus(USUAL_LIFE), Record { now, events: Vec::new(), once: None });
+        let revoke = Revoke { tenant, target, tokens_expire_at, record };
+        assert!(matches!(app.store.revoke(revoke).await.unwrap(), Revoked::Done(_)));
+        let heads = Follower::new(Arc::clone(&app)).step().await.unwrap();
+        assert_eq!(app.followed().revocation, heads.revocation);
+        assert!(!changing.is_finished());
+        drop(busy);
+        changing.await.unwrap().unwrap();
     }
 }

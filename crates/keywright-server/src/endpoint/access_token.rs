@@ -9,9 +9,11 @@ use keywright_protocol::client::metadata::SIGNING_ALGORITHMS;
 use keywright_protocol::time::Timestamp;
 use keywright_protocol::token::OPAQUE_PREFIX;
 
+use crate::app::App;
 use crate::keys::KeyRing;
 use crate::keys::verified::VerifiedToken;
 use crate::router::Ctx;
+use crate::tenants::TenantState;
 
 /// How wrong a clock may be for a while without costing a revocation; the store keeps what has
 /// expired for as long.
@@ -20,7 +22,7 @@ const CLOCK_STEP_MAX: Duration = Duration::from_hours(1);
 /// Verifies an access token of this tenant, whoever it is for.
 pub fn verify(ctx: &Ctx, token: &str) -> Result<Arc<VerifiedToken>, AccessTokenError> {
     let verdict = read(ctx, token).and_then(|token| {
-        check(ctx, &token)?;
+        check(&ctx.app, &ctx.tenant, &token, ctx.now())?;
         Ok(token)
     });
     ctx.app.metrics.validated(match &verdict {
@@ -43,7 +45,7 @@ pub fn recognise(ctx: &Ctx, token: &str) -> Result<Arc<VerifiedToken>, AccessTok
     match token.claims.check(ctx.issuer(), ctx.now()) {
         Err(AccessTokenError::Expired) if over => Err(AccessTokenError::Expired),
         Ok(()) | Err(AccessTokenError::Expired | AccessTokenError::NotYetValid) => {
-            check_revoked(ctx, &token)?;
+            check_revoked(&ctx.app, &ctx.tenant, &token)?;
             Ok(token)
         }
         Err(error) => Err(error),
@@ -84,20 +86,28 @@ fn verify_signature(keys: &KeyRing, token: &str) -> Result<VerifiedToken, Access
 }
 
 /// What can change from one moment to the next; never cached.
-fn check(ctx: &Ctx, token: &VerifiedToken) -> Result<(), AccessTokenError> {
-    token.claims.check(ctx.issuer(), ctx.now())?;
+pub fn check(
+    app: &App,
+    tenant: &TenantState,
+    token: &VerifiedToken,
+    now: Timestamp,
+) -> Result<(), AccessTokenError> {
+    token.claims.check(&tenant.issuer, now)?;
     // A lifetime that was shortened counts at once: no token lives longer than a revocation of it
     // would be remembered. Counted from `iat`, so that what has expired stays so.
-    let issued_at = Timestamp::from_unix_s(token.claims.iat);
-    if ctx.app.accepted_until(&ctx.tenant, issued_at) <= ctx.now() {
+    if app.accepted_until(tenant, Timestamp::from_unix_s(token.claims.iat)) <= now {
         return Err(AccessTokenError::Expired);
     }
-    check_revoked(ctx, token)
+    check_revoked(app, tenant, token)
 }
 
-fn check_revoked(ctx: &Ctx, token: &VerifiedToken) -> Result<(), AccessTokenError> {
+fn check_revoked(
+    app: &App,
+    tenant: &TenantState,
+    token: &VerifiedToken,
+) -> Result<(), AccessTokenError> {
     let facts = token.claims.facts(token.kid.as_deref());
-    if ctx.app.with_revocations(|set| set.revokes(&ctx.origin.tenant, &facts)) {
+    if app.with_revocations(|set| set.revokes(&tenant.id(), &facts)) {
         return Err(AccessTokenError::Revoked);
     }
     Ok(())

@@ -92,10 +92,15 @@ async fn with_keys(
         return verdict;
     }
     // Rare and large: in a box, so that proving a secret does not carry it along.
-    let keys = Box::pin(fetch_keys(ctx, loaded, uri)).await;
-    loaded.keep_keys(FetchedKeys { keys: keys.clone().ok(), at: ctx.now() });
-    let keys = keys?;
-    prove(&keys)
+    let fetched = Box::pin(fetch_keys(ctx, loaded, uri)).await;
+    let tried_at = ctx.now();
+    let known = || loaded.fetched_keys().and_then(|kept| kept.keys);
+    let keys = fetched.as_ref().map_or_else(|_| known(), |keys| Some((Arc::clone(keys), tried_at)));
+    loaded.keep_keys(FetchedKeys { keys, tried_at });
+    match fetched {
+        Ok(keys) => prove(&keys),
+        Err(error) => judge_by_kept(loaded, tried_at, prove).unwrap_or(Err(error)),
+    }
 }
 
 /// What the keys say that were fetched before; nothing where they should be fetched (again).
@@ -104,14 +109,14 @@ fn judge_by_kept(
     now: Timestamp,
     prove: impl Fn(&VerifyingKeys) -> Result<AuthenticatedClient, ClientAuthError>,
 ) -> Option<Result<AuthenticatedClient, ClientAuthError>> {
-    let kept = loaded.fetched_keys().filter(|kept| now.since(kept.at) < KEYS_KEPT)?;
-    let recent = now.since(kept.at) < KEYS_REFETCHED;
-    let Some(keys) = &kept.keys else {
+    let kept = loaded.fetched_keys()?;
+    let recent = now.since(kept.tried_at) < KEYS_REFETCHED;
+    let Some((keys, _)) = kept.keys.filter(|(_, at)| now.since(*at) < KEYS_KEPT) else {
         // A dead address is not knocked at for every guess.
         let why = "the client's jwks_uri cannot be fetched";
         return recent.then_some(Err(ClientAuthError::AssertionInvalid(why)));
     };
-    let verdict = prove(keys);
+    let verdict = prove(&keys);
     // A signature that does not verify may be of a new key; look, but not for every guess.
     let may_be_new = verdict == Err(ClientAuthError::AssertionInvalid("signature"));
     (recent || !may_be_new).then_some(verdict)

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use keywright_protocol::limits::REQUEST_BYTES_MAX;
-use keywright_protocol::wire::{ErrorCode, Params, WireError};
+use keywright_protocol::wire::{ErrorCode, Params, RequestError, WireError};
 
 use crate::environment::within;
 use crate::error::Refused;
@@ -36,6 +36,14 @@ impl Unread {
             Self::TooLarge => "the request is too large",
             Self::TooSlow => "the body took too long to arrive",
         }
+    }
+
+    const fn wire(self) -> WireError {
+        let code = match self {
+            Self::TooLarge => ErrorCode::RequestTooLarge,
+            Self::EndedEarly | Self::TooSlow => ErrorCode::InvalidRequest,
+        };
+        WireError::new(code, self.description())
     }
 }
 
@@ -72,12 +80,32 @@ pub async fn read_form(ctx: &Ctx, request: Request<Body>) -> Result<(Params, Hea
 /// Reads a body up to the limit.
 pub async fn read_body(ctx: &Ctx, body: Body) -> Result<Bytes, Refused> {
     let read = collect(ctx, body, REQUEST_BYTES_MAX).await;
-    read.map_err(|unread| match unread {
-        Unread::TooLarge => {
-            Refused::Http(WireError::new(ErrorCode::RequestTooLarge, unread.description()))
+    read.map_err(|unread| Refused::Http(unread.wire()))
+}
+
+/// Why the form of a page cannot be read.
+#[derive(Debug)]
+pub enum UnreadPage {
+    /// It did not arrive.
+    Body(Unread),
+    /// It is no form.
+    Form(RequestError),
+}
+
+impl UnreadPage {
+    /// What the person is told.
+    pub fn wire(&self) -> WireError {
+        match self {
+            Self::Body(unread) => unread.wire(),
+            Self::Form(error) => WireError::from(error),
         }
-        Unread::EndedEarly | Unread::TooSlow => http_error(unread.description()),
-    })
+    }
+}
+
+/// Reads the form that a page of ours sends.
+pub async fn read_page(ctx: &Ctx, body: Body) -> Result<Params, UnreadPage> {
+    let body = collect(ctx, body, REQUEST_BYTES_MAX).await.map_err(UnreadPage::Body)?;
+    Params::parse_page(&body).map_err(UnreadPage::Form)
 }
 
 /// Whether the body says that it is a form.
@@ -92,9 +120,9 @@ pub fn authorization(headers: &HeaderMap) -> Result<Option<&str>, Refused> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let first = values.next();
     if values.next().is_some() {
-        return Err(keywright_protocol::wire::RequestError::Repeated("Authorization").into());
+        return Err(RequestError::Repeated("Authorization").into());
     }
-    let malformed = keywright_protocol::wire::RequestError::Malformed("Authorization");
+    let malformed = RequestError::Malformed("Authorization");
     Ok(first.map(|value| value.to_str().map_err(|_| malformed)).transpose()?)
 }
 

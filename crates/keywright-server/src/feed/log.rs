@@ -88,6 +88,12 @@ impl TenantLog {
         self.entries.push_back(entry);
     }
 
+    /// Adds what another log of the tenant has beyond the end of this one.
+    pub(super) fn go_on_with(&mut self, other: &Self) {
+        let from = other.entries.partition_point(|logged| logged.seq <= self.head);
+        other.entries.range(from..).cloned().for_each(|logged| self.push(logged));
+    }
+
     /// The piece that a follower needs who has the log up to a place.
     pub(super) fn piece(&self, seq: u64) -> Piece {
         let index = self.pieces.partition_point(|since| *since <= seq);

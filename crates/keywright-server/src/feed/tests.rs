@@ -75,6 +75,40 @@ async fn what_is_revoked_comes_once_and_in_order() {
     assert_eq!(read(&world, &message(&world, Cursor::Start)).entries.len(), 2);
 }
 
+/// A clock that was ahead for a while lets entries be forgotten that matter still.
+#[tokio::test]
+async fn what_was_forgotten_too_early_is_told_again() {
+    let world = World::start().await;
+    revoke(&world, token(1)).await;
+    revoke(&world, token(2)).await;
+    let told = || read(&world, &message(&world, Cursor::Start)).entries.len();
+    assert_eq!(told(), 2);
+    world.clock.advance(Duration::from_hours(1));
+    world.app.forget_expired(world.app.now());
+    assert_eq!(told(), 0);
+    world.clock.set_back(Duration::from_hours(1));
+    revoke(&world, token(3)).await;
+    assert_eq!(told(), 3);
+    assert_eq!(read(&world, &message(&world, Cursor::After(2))).entries.len(), 1);
+}
+
+/// Counted by the clock of the node that revokes, an entry may end before the token does.
+#[tokio::test]
+async fn an_entry_of_a_clock_behind_is_told_as_long() {
+    let world = World::start().await;
+    world.clock.set_back(Duration::from_hours(1));
+    let (tenant, now) = (TenantId::default_tenant(), world.app.now());
+    let record = Record { now, events: Vec::new(), once: None };
+    let revoke = Revoke { tenant, target: token(1), tokens_expire_at: now.plus(LIFE), record };
+    assert!(matches!(world.app.store.revoke(revoke).await.unwrap(), Revoked::Done(_)));
+    world.clock.advance(Duration::from_hours(1));
+    world.app.follow().await.unwrap();
+    let told = read(&world, &message(&world, Cursor::Start)).entries;
+    assert_eq!(told.len(), 1);
+    world.clock.advance(LIFE + Duration::from_secs(1));
+    assert_eq!(read(&world, &message(&world, Cursor::Start)).entries.len(), 0, "no longer either");
+}
+
 #[tokio::test]
 async fn a_message_is_signed_once_for_all_who_stand_at_one_place() {
     let world = World::start().await;

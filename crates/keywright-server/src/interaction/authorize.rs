@@ -20,7 +20,6 @@ use keywright_protocol::limits::AUTHORIZE_BYTES_MAX;
 use keywright_protocol::resource::{ResourceCatalog, ResourceIndicator};
 use keywright_protocol::revocation::RevocationTarget;
 use keywright_protocol::scope::ScopeSet;
-use keywright_protocol::secret::Secret;
 use keywright_protocol::session::Session;
 use keywright_protocol::token::AuthorizationCode;
 use keywright_protocol::wire::authorize::AuthorizationResponse;
@@ -28,7 +27,7 @@ use keywright_protocol::wire::{ErrorCode, Params, RequestError, WireError};
 use keywright_store::code::{Issue, IssueCode};
 use keywright_store::revocation::{Revoke, Revoked};
 
-use crate::endpoint::form::{is_form, read_body};
+use crate::endpoint::form::{UnreadPage, is_form, read_body};
 use crate::environment::random;
 use crate::error::{Refused, ServerFault};
 use crate::interaction::cookie::session_token;
@@ -47,8 +46,16 @@ pub enum Stopped {
     Fault(ServerFault),
     /// The flow cannot go on in this browser.
     Flow(FlowError),
+    /// The form of a page cannot be read.
+    Page(UnreadPage),
     /// The grid refused.
     Refusal(Refusal),
+}
+
+impl From<UnreadPage> for Stopped {
+    fn from(error: UnreadPage) -> Self {
+        Self::Page(error)
+    }
 }
 
 impl From<ServerFault> for Stopped {
@@ -428,6 +435,7 @@ pub fn stop(ctx: &Ctx, headers: &HeaderMap, stopped: &Stopped) -> Response {
     match stopped {
         Stopped::Fault(fault) => fault_page(ctx, headers, fault),
         Stopped::Flow(error) => error_page(ctx, headers, error.wire()),
+        Stopped::Page(error) => error_page(ctx, headers, error.wire()),
         Stopped::Refusal(Refusal::Page(error)) => {
             note(ctx, error);
             error_page(ctx, headers, WireError::from(error))
@@ -472,9 +480,4 @@ pub fn open_id_token(ctx: &Ctx, text: &str) -> Option<Claims> {
     let verified = jws.verify(keys.verifying(), &SIGNING_ALGORITHMS).ok()?;
     let claims = Claims::parse(&verified.payload).ok()?;
     (claims.required_str("iss").ok()? == ctx.issuer()).then_some(claims)
-}
-
-/// A secret that a form carried.
-pub(super) fn secret_field(params: &Params, name: &'static str) -> Option<Secret<String>> {
-    params.one(name).ok().flatten().map(|value| Secret::new(value.to_owned()))
 }

@@ -7,9 +7,9 @@ use keywright_protocol::audit::{Actor, EventType};
 use keywright_protocol::authorize::checks::Entry;
 use keywright_protocol::authorize::prompt::Step;
 use keywright_protocol::authorize::{AuthorizeError, Refusal};
-use keywright_protocol::wire::{Params, RequestError};
+use keywright_protocol::wire::Params;
 
-use crate::endpoint::form::read_body;
+use crate::endpoint::form::read_page;
 use crate::interaction::authorize::{Passed, Stopped, Visit, stop};
 use crate::interaction::flow::{Browser, check_csrf, csrf};
 use crate::interaction::page::{Policy, client_view, host_of, html, site, texts};
@@ -37,8 +37,7 @@ pub async fn submit(ctx: Ctx, request: Request<Body>) -> Response {
     let (parts, body) = request.into_parts();
     let browser = Browser::of(&ctx, &parts.headers);
     let submitted = async {
-        let body = read_body(&ctx, body).await.map_err(|_| RequestError::TooLarge("request"))?;
-        let params = Params::parse_page(&body)?;
+        let params = read_page(&ctx, body).await?;
         check_csrf(&ctx, &parts.headers, (&browser, PAGE), &params)?;
         let visit = Visit::from_params(&ctx, &parts.headers, &browser, &params)?;
         let passed = visit.pass(Entry::Resume).await?;
@@ -53,15 +52,13 @@ pub async fn submit(ctx: Ctx, request: Request<Body>) -> Response {
 
 async fn decide(visit: &Visit<'_>, passed: &Passed, params: &Params) -> Result<Response, Stopped> {
     let denied = || Refusal::Redirect(passed.request.target.clone(), AuthorizeError::AccessDenied);
-    if params.one("decision")? != Some("allow") {
-        note_denial(visit.ctx, passed);
-        return Err(denied().into());
-    }
+    let allowed = params.one("decision")? == Some("allow");
     let ticked: Vec<&str> = params.all("scope").collect();
     let asked = &passed.request.scope;
     // Only what was asked can be granted, whatever the form says.
     let granted = asked.filtered(|name| name == REQUIRED || ticked.contains(&name));
-    if granted.is_empty() {
+    if !allowed || granted.is_empty() {
+        note_denial(visit.ctx, passed);
         return Err(denied().into());
     }
     visit.issue(passed, granted).await

@@ -10,6 +10,7 @@ use keywright_protocol::authorize::checks::Entry;
 use keywright_protocol::authorize::prompt::Step;
 use keywright_protocol::id::SessionId;
 use keywright_protocol::limits::PASSWORD_BYTES_MAX;
+use keywright_protocol::secret::Secret;
 use keywright_protocol::session::{Authentication, Session};
 use keywright_protocol::token::SessionToken;
 use keywright_protocol::user::Username;
@@ -17,10 +18,10 @@ use keywright_protocol::wire::Params;
 use keywright_store::session::{EndSession, SessionEnd, SignIn, SignedIn};
 use keywright_store::user::Login;
 
-use crate::endpoint::form::read_body;
+use crate::endpoint::form::read_page;
 use crate::environment::random;
 use crate::error::ServerFault;
-use crate::interaction::authorize::{Passed, Stopped, Visit, secret_field, stop};
+use crate::interaction::authorize::{Passed, Stopped, Visit, stop};
 use crate::interaction::cookie::{Cookie, session_token};
 use crate::interaction::flow::{Browser, check_csrf, csrf};
 use crate::interaction::page::{Policy, client_view, host_of, html, site, texts};
@@ -50,10 +51,7 @@ pub async fn submit(ctx: Ctx, request: Request<Body>) -> Response {
     let (parts, body) = request.into_parts();
     let browser = Browser::of(&ctx, &parts.headers);
     let submitted = async {
-        let body = read_body(&ctx, body)
-            .await
-            .map_err(|_| keywright_protocol::wire::RequestError::TooLarge("request"))?;
-        let params = Params::parse_page(&body)?;
+        let params = read_page(&ctx, body).await?;
         check_csrf(&ctx, &parts.headers, (&browser, PAGE), &params)?;
         let visit = Visit::from_params(&ctx, &parts.headers, &browser, &params)?;
         let passed = visit.pass(Entry::Resume).await?;
@@ -79,6 +77,30 @@ async fn prove(
             return Ok(Err(LoginError::Throttled { retry_after_s: wait.as_secs().max(1) }));
         }
     };
+    match judge(ctx, typed, params).await {
+        Ok(Some(login)) => {
+            guess.succeed(ctx);
+            ctx.app.metrics.login("success", "password");
+            Ok(Ok(login))
+        }
+        Ok(None) => {
+            note_failure(ctx);
+            guess.fail(ctx);
+            Ok(Err(LoginError::Credentials))
+        }
+        // Nothing was judged.
+        Err(fault) => {
+            guess.give_back(ctx);
+            match fault {
+                ServerFault::Overload(_) => Ok(Err(LoginError::Busy)),
+                fault => Err(fault.into()),
+            }
+        }
+    }
+}
+
+/// Who the person is, if the password is theirs.
+async fn judge(ctx: &Ctx, typed: &str, params: &Params) -> Result<Option<Login>, ServerFault> {
     let login = match Username::parse(typed) {
         Ok(username) => ctx.app.store.load_login(&ctx.origin.tenant, &username).await?,
         Err(_) => None,
@@ -87,28 +109,16 @@ async fn prove(
         secret_field(params, "password").filter(|p| p.expose().len() <= PASSWORD_BYTES_MAX);
     let hash = login.as_ref().and_then(|login| login.password_hash.clone());
     let verdict = match password {
-        Some(password) => match ctx.app.passwords.verify(password, hash).await {
-            Err(ServerFault::Overload(_)) => {
-                guess.give_back(ctx);
-                return Ok(Err(LoginError::Busy));
-            }
-            verdict => verdict?,
-        },
+        Some(password) => ctx.app.passwords.verify(password, hash).await?,
         None => PasswordVerdict::Wrong,
     };
     // A disabled account fails like a wrong password: nobody learns that it exists.
-    match login.filter(|login| verdict == PasswordVerdict::Matches && !login.user.disabled) {
-        Some(login) => {
-            guess.succeed(ctx);
-            ctx.app.metrics.login("success", "password");
-            Ok(Ok(login))
-        }
-        None => {
-            note_failure(ctx);
-            guess.fail(ctx);
-            Ok(Err(LoginError::Credentials))
-        }
-    }
+    Ok(login.filter(|login| verdict == PasswordVerdict::Matches && !login.user.disabled))
+}
+
+/// A secret that a form carried.
+fn secret_field(params: &Params, name: &'static str) -> Option<Secret<String>> {
+    params.one(name).ok().flatten().map(|value| Secret::new(value.to_owned()))
 }
 
 /// A guess that counts, at an account and from an address, until it has proven itself.

@@ -12,7 +12,7 @@ use keywright_protocol::wire::logout::LogoutRequest;
 use keywright_protocol::wire::{ErrorCode, Params, RequestError, WireError};
 use keywright_store::session::{EndSession, SessionEnd};
 
-use crate::endpoint::form::{is_form, read_body};
+use crate::endpoint::form::{UnreadPage, is_form, read_body, read_page};
 use crate::error::ServerFault;
 use crate::interaction::authorize::open_id_token;
 use crate::interaction::cookie::{Cookie, session_token};
@@ -30,6 +30,7 @@ const PAGE: &str = "logout";
 enum Stopped {
     Fault(ServerFault),
     Flow(FlowError),
+    Page(UnreadPage),
     Refused(&'static str),
     Request(RequestError),
 }
@@ -75,9 +76,7 @@ pub async fn confirm(ctx: Ctx, request: Request<Body>) -> Response {
     let (parts, body) = request.into_parts();
     let browser = Browser::of(&ctx, &parts.headers);
     let confirmed = async {
-        let body =
-            read_body(&ctx, body).await.map_err(|_| Stopped::Refused("the form cannot be read"))?;
-        let params = Params::parse_page(&body).map_err(Stopped::Request)?;
+        let params = read_page(&ctx, body).await.map_err(Stopped::Page)?;
         check_csrf(&ctx, &parts.headers, (&browser, PAGE), &params).map_err(Stopped::Flow)?;
         let sealed = params.one("flow").map_err(Stopped::Request)?.unwrap_or_default();
         let flow = Flow::open(&ctx, sealed, FlowKind::Logout, &browser).map_err(Stopped::Flow)?;
@@ -236,6 +235,7 @@ fn stop(ctx: &Ctx, headers: &HeaderMap, stopped: &Stopped) -> Response {
     let wire = match stopped {
         Stopped::Fault(fault) => return fault_page(ctx, headers, fault),
         Stopped::Flow(error) => error.wire(),
+        Stopped::Page(error) => error.wire(),
         Stopped::Refused(why) => WireError::new(ErrorCode::InvalidRequest, why),
         Stopped::Request(error) => WireError::from(error),
     };

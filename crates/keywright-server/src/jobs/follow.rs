@@ -7,6 +7,7 @@ use keywright_protocol::time::Timestamp;
 use keywright_store::StoreFault;
 use keywright_store::change::{LogHeads, NodeReport};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::app::App;
 use crate::environment::random;
@@ -42,9 +43,18 @@ pub struct Follower {
 pub(super) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut follower = Follower::new(app);
     let mut failing_since = None;
+    // What is revoked must not wait while changes are taken over: a new client may want keys.
+    let mut applying = JoinSet::new();
+    let mut applied = true;
     loop {
         match follower.step().await {
-            Ok(()) => failing_since = None,
+            Ok(heads) => {
+                failing_since = None;
+                if heads.change != follower.app.followed().change && applying.is_empty() {
+                    let app = Arc::clone(&follower.app);
+                    applying.spawn(async move { app.follow_changes().await });
+                }
+            }
             Err(fault) => {
                 let now = follower.app.now();
                 if failing_since.is_none() {
@@ -61,6 +71,13 @@ pub(super) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         tokio::select! {
             goes_on = pause(&mut stop, period) => if !goes_on { break },
             () = store.wait_for_change() => {}
+            Some(ended) = applying.join_next() => {
+                let outcome = ended.map_err(|e| ServerFault::Internal(e.to_string())).flatten();
+                if let (Err(fault), true) = (&outcome, applied) {
+                    tracing::error!(error = %fault, "cannot take over what was changed");
+                }
+                applied = outcome.is_ok();
+            }
         }
     }
     // A node that is not removed is forgotten after an hour.
@@ -86,20 +103,21 @@ impl Follower {
         Ok(())
     }
 
-    /// Follows the logs to their ends, and reports where something changed or a report is due.
-    pub async fn step(&mut self) -> Result<(), ServerFault> {
+    /// Follows the log of revocations to its end, and reports where something changed or a report
+    /// is due. Answers where the logs ended; changes are followed by [`App::follow_changes`].
+    pub async fn step(&mut self) -> Result<LogHeads, ServerFault> {
         let asked_at = self.app.now();
-        self.follow(asked_at).await?;
-        self.app.reached_store(asked_at);
-        Ok(())
-    }
-
-    async fn follow(&mut self, asked_at: Timestamp) -> Result<(), ServerFault> {
         let heads = self.app.store.log_heads().await?;
-        if heads != self.app.followed() || self.app.forgot_too_early() {
-            self.app.follow().await?;
+        if heads.revocation != self.app.followed().revocation || self.app.forgot_too_early() {
+            self.app.follow_revocations().await?;
         }
         self.app.feeds.mark_current(asked_at);
+        self.report().await?;
+        self.app.reached_store(asked_at);
+        Ok(heads)
+    }
+
+    async fn report(&mut self) -> Result<(), ServerFault> {
         let followed = self.app.followed();
         let now = self.app.now();
         let due = now >= self.reported_at.plus(REPORT_EVERY) || now < self.reported_at;

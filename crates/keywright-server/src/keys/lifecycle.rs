@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use keywright_jose::{Algorithm, SigningKey};
+use keywright_jose::Algorithm;
 use keywright_protocol::audit::{Actor, EventType, Origin, Record};
 use keywright_protocol::id::TenantId;
 use keywright_protocol::time::Timestamp;
@@ -11,6 +11,7 @@ use keywright_store::SharedStore;
 use keywright_store::client::Update;
 use keywright_store::key::{KeyChange, KeyTimes, StoredKey};
 
+use crate::environment::Environment;
 use crate::error::ServerFault;
 use crate::keys::MasterKey;
 use crate::keys::ring::{KeyState, state_of};
@@ -85,7 +86,7 @@ pub async fn is_due(
     (schedule, thoroughness): (KeySchedule, Thoroughness),
     now: Timestamp,
 ) -> Result<bool, ServerFault> {
-    let keys = tenant_keys(store, tenant).await?;
+    let keys = store.list_keys(tenant).await?;
     Ok(algorithms.iter().any(|alg| {
         let of_alg = keys.iter().filter(|key| key.alg == *alg).map(|key| &key.times);
         match due(of_alg, schedule, now) {
@@ -96,45 +97,53 @@ pub async fn is_due(
     }))
 }
 
+/// Whose keys are made or changed, and with what.
+#[derive(Clone, Copy)]
+pub struct KeyMaker<'a> {
+    /// Where keys are kept.
+    pub store: &'a SharedStore,
+    /// What seals them.
+    pub master: &'a MasterKey,
+    /// What makes them.
+    pub environment: &'a dyn Environment,
+    /// Whose they are.
+    pub tenant: &'a TenantId,
+    /// The moment.
+    pub now: Timestamp,
+}
+
 /// Brings a tenant's keys up to date for the algorithms that somebody asks for.
 pub async fn maintain(
-    store: &SharedStore,
-    master: &MasterKey,
-    tenant: &TenantId,
+    maker: KeyMaker<'_>,
     algorithms: &BTreeSet<Algorithm>,
     (schedule, thoroughness): (KeySchedule, Thoroughness),
-    now: Timestamp,
-) -> Result<bool, ServerFault> {
-    let keys = tenant_keys(store, tenant).await?;
-    let mut changed = false;
+) -> Result<(), ServerFault> {
+    let now = maker.now;
+    let keys = maker.store.list_keys(maker.tenant).await?;
     for alg in algorithms {
         let of_alg: Vec<&StoredKey> = keys.iter().filter(|key| key.alg == *alg).collect();
         match due(of_alg.iter().map(|key| &key.times), schedule, now) {
-            Due::Nothing => continue,
-            Due::Announce(_) if thoroughness == Thoroughness::Signing => continue,
+            Due::Announce(from) if thoroughness == Thoroughness::Everything => {
+                maker.create(*alg, times(now, from)).await?;
+                maker.retire(&of_alg, from, schedule).await?;
+            }
             Due::CreateActive => {
-                create(store, master, tenant, *alg, times(now, now), now).await?;
+                maker.create(*alg, times(now, now)).await?;
             }
-            Due::Announce(from) => {
-                create(store, master, tenant, *alg, times(now, from), now).await?;
-                retire(store, tenant, &of_alg, from, schedule, now).await?;
-            }
+            Due::Announce(_) | Due::Nothing => {}
         }
-        changed = true;
     }
-    Ok(changed)
+    Ok(())
 }
 
 /// Makes a new key of an algorithm sign at once; the old one retires.
 pub async fn rotate_now(
-    store: &SharedStore,
-    master: &MasterKey,
-    tenant: &TenantId,
+    maker: KeyMaker<'_>,
     alg: Algorithm,
     schedule: KeySchedule,
-    now: Timestamp,
 ) -> Result<String, ServerFault> {
-    let keys = tenant_keys(store, tenant).await?;
+    let now = maker.now;
+    let keys = maker.store.list_keys(maker.tenant).await?;
     let of_alg: Vec<&StoredKey> = keys.iter().filter(|key| key.alg == alg).collect();
     let next = of_alg.iter().find(|key| state_of(&key.times, now) == KeyState::Next);
     let kid = match next {
@@ -144,101 +153,77 @@ pub async fn rotate_now(
                 kid: next.kid.clone(),
                 change: Box::new(move |times| times.active_at = now),
             };
-            apply(store, tenant, vec![change], EventType::KeyRotated, now).await?;
+            maker.apply(vec![change]).await?;
             next.kid.clone()
         }
-        None => create(store, master, tenant, alg, times(now, now), now).await?,
+        None => maker.create(alg, times(now, now)).await?,
     };
     let others: Vec<&StoredKey> = of_alg.into_iter().filter(|key| key.kid != kid).collect();
-    retire(store, tenant, &others, now, schedule, now).await?;
+    maker.retire(&others, now, schedule).await?;
     Ok(kid)
-}
-
-/// The keys of a tenant.
-pub async fn tenant_keys(
-    store: &SharedStore,
-    tenant: &TenantId,
-) -> Result<Vec<StoredKey>, ServerFault> {
-    let keys = store.list_keys().await?;
-    Ok(keys.into_iter().filter(|key| key.tenant == *tenant).collect())
 }
 
 const fn times(published_at: Timestamp, active_at: Timestamp) -> KeyTimes {
     KeyTimes { published_at, active_at, retire_at: None, gone_at: None }
 }
 
-async fn create(
-    store: &SharedStore,
-    master: &MasterKey,
-    tenant: &TenantId,
-    alg: Algorithm,
-    times: KeyTimes,
-    now: Timestamp,
-) -> Result<String, ServerFault> {
-    let key = tokio::task::spawn_blocking(move || SigningKey::generate(alg))
-        .await
-        .map_err(|e| ServerFault::Key(e.to_string()))??;
-    let kid = key.kid().to_owned();
-    let stored = StoredKey {
-        tenant: tenant.clone(),
-        kid: kid.clone(),
-        alg,
-        sealed_private: master.seal_key(tenant, &key)?,
-        public: key.public_jwk().clone(),
-        times,
-    };
-    let record = record_of(tenant, EventType::KeyCreated, &kid, now);
-    // A name is the hash of a fresh key: it is never taken.
-    let _created = store.create_key(stored, record).await?;
-    Ok(kid)
-}
-
-/// Ends the keys that sign now at a moment, where they have no earlier end.
-async fn retire(
-    store: &SharedStore,
-    tenant: &TenantId,
-    keys: &[&StoredKey],
-    at: Timestamp,
-    schedule: KeySchedule,
-    now: Timestamp,
-) -> Result<(), ServerFault> {
-    let signing = |key: &&&StoredKey| state_of(&key.times, now) == KeyState::Active;
-    let changes: Vec<KeyChange> = keys
-        .iter()
-        .filter(signing)
-        .map(|key| KeyChange {
-            kid: key.kid.clone(),
-            change: Box::new(move |times| {
-                let retire_at = times.retire_at.map_or(at, |earlier| earlier.min(at));
-                times.retire_at = Some(retire_at);
-                times.gone_at = Some(retire_at.plus(schedule.linger));
-            }),
-        })
-        .collect();
-    if changes.is_empty() {
-        return Ok(());
+impl KeyMaker<'_> {
+    async fn create(&self, alg: Algorithm, times: KeyTimes) -> Result<String, ServerFault> {
+        let Self { store, master, environment, tenant, .. } = *self;
+        let key = environment.make_key(alg).await?;
+        let kid = key.kid().to_owned();
+        let stored = StoredKey {
+            tenant: tenant.clone(),
+            kid: kid.clone(),
+            alg,
+            sealed_private: master.seal_key(tenant, &key)?,
+            public: key.public_jwk().clone(),
+            times,
+        };
+        // A name is the hash of a fresh key: it is never taken.
+        let _created = store.create_key(stored, self.record(EventType::KeyCreated, &kid)).await?;
+        Ok(kid)
     }
-    apply(store, tenant, changes, EventType::KeyRotated, now).await
-}
 
-async fn apply(
-    store: &SharedStore,
-    tenant: &TenantId,
-    changes: Vec<KeyChange>,
-    event: EventType,
-    now: Timestamp,
-) -> Result<(), ServerFault> {
-    let kids: Vec<&str> = changes.iter().map(|change| change.kid.as_str()).collect();
-    let record = record_of(tenant, event, &kids.join(" "), now);
-    match store.update_keys(tenant, changes, record).await? {
-        Update::Done { .. } => Ok(()),
-        Update::Missing => Err(ServerFault::Key("a key vanished during its rotation".to_owned())),
+    /// Ends the keys that sign now at a moment, where they have no earlier end.
+    async fn retire(
+        &self,
+        keys: &[&StoredKey],
+        at: Timestamp,
+        schedule: KeySchedule,
+    ) -> Result<(), ServerFault> {
+        let signing = |key: &&&StoredKey| state_of(&key.times, self.now) == KeyState::Active;
+        let changes: Vec<KeyChange> = keys
+            .iter()
+            .filter(signing)
+            .map(|key| KeyChange {
+                kid: key.kid.clone(),
+                change: Box::new(move |times| {
+                    let retire_at = times.retire_at.map_or(at, |earlier| earlier.min(at));
+                    times.retire_at = Some(retire_at);
+                    times.gone_at = Some(retire_at.plus(schedule.linger));
+                }),
+            })
+            .collect();
+        if changes.is_empty() { Ok(()) } else { self.apply(changes).await }
     }
-}
 
-fn record_of(tenant: &TenantId, event: EventType, kid: &str, now: Timestamp) -> Record {
-    let origin = Origin::local(tenant.clone());
-    Record::of(origin.event(event, Actor::Server, now).because(format!("kid {kid}")))
+    async fn apply(&self, changes: Vec<KeyChange>) -> Result<(), ServerFault> {
+        let kids: Vec<&str> = changes.iter().map(|change| change.kid.as_str()).collect();
+        let record = self.record(EventType::KeyRotated, &kids.join(" "));
+        match self.store.update_keys(self.tenant, changes, record).await? {
+            Update::Done { .. } => Ok(()),
+            Update::Missing => {
+                Err(ServerFault::Key("a key vanished during its rotation".to_owned()))
+            }
+        }
+    }
+
+    fn record(&self, event: EventType, kid: &str) -> Record {
+        let origin = Origin::local(self.tenant.clone());
+        let event = origin.event(event, Actor::Server, self.now);
+        Record::of(event.because(format!("kid {kid}")))
+    }
 }
 
 #[cfg(test)]

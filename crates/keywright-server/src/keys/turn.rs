@@ -39,7 +39,7 @@ impl<'a> KeyTurn<'a> {
             if turn.take(now, now.plus(LEASE_LASTS)).await? == Lease::Held {
                 break;
             }
-            tokio::time::sleep(LOOK_AGAIN).await;
+            environment.sleep(LOOK_AGAIN).await;
         }
         Ok(turn)
     }

@@ -43,7 +43,7 @@ pub(super) async fn a_sweep_bounds_the_tables(store: SharedStore) {
     assert!(world.load(&world.family_id(2)).await.is_none());
     assert_eq!(world.revocations().await, []);
     assert_eq!(store.changes_since(0, 10).await.unwrap(), []);
-    assert!(store.list_keys().await.unwrap().is_empty());
+    assert!(store.list_keys(&world.tenant).await.unwrap().is_empty());
     assert_eq!(store.log_heads().await.unwrap(), heads, "places are never given twice");
     assert_eq!(world.audit_head().await, log, "the audit log is not swept");
     assert!(store.load_client(&world.tenant, &world.client).await.unwrap().is_some());

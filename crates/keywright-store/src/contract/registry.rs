@@ -162,7 +162,7 @@ pub(super) async fn keys_change_together(store: SharedStore) {
         store.update_keys(&world.tenant, changes, world.event(at_s(2)))
     };
     let ends = || async {
-        let keys = store.list_keys().await.unwrap();
+        let keys = store.list_keys(&world.tenant).await.unwrap();
         keys.into_iter().map(|key| (key.kid, key.times.retire_at.unwrap())).collect::<Vec<_>>()
     };
     assert_eq!(update(&["a", "unknown"]).await.unwrap(), Update::Missing);
@@ -170,7 +170,7 @@ pub(super) async fn keys_change_together(store: SharedStore) {
     assert_eq!(ends().await, [(a.clone(), at_s(1000)), (b.clone(), at_s(1000))]);
     done(update(&["a", "b"]).await.unwrap());
     assert_eq!(ends().await, [(a, at_s(5)), (b, at_s(5))]);
-    let key = store.list_keys().await.unwrap().remove(0);
+    let key = store.list_keys(&world.tenant).await.unwrap().remove(0);
     let as_stored = a_key(&world, "a");
     assert_eq!((key.alg, key.sealed_private), (as_stored.alg, as_stored.sealed_private));
     let json = |jwk| serde_json::to_value(jwk).unwrap();

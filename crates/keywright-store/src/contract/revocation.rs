@@ -70,8 +70,7 @@ pub(super) async fn each_target_has_its_effect_and_its_entry(store: SharedStore)
         let rotated = world.rotate(world.rotation(1, 0, at_s(3))).await;
         let lives = matches!(name, "key" | "token");
         assert_eq!(matches!(rotated, Rotate::Committed(_)), lives, "{name}: {rotated:?}");
-        let keys = store.list_keys().await.unwrap();
-        let times = keys.iter().find(|key| key.tenant == world.tenant).unwrap().times;
+        let times = store.list_keys(&world.tenant).await.unwrap()[0].times;
         let ends = (times.retire_at, times.gone_at);
         let withdrawn = (Some(at_s(2)), Some(at_s(2)));
         let expected = if name == "key" { withdrawn } else { (Some(at_s(1000)), None) };

@@ -50,8 +50,9 @@ impl KeyStore for MemoryStore {
         Ok(either(updated))
     }
 
-    async fn list_keys(&self) -> Result<Vec<StoredKey>, StoreFault> {
-        self.read(|state| state.keys.values().cloned().collect())
+    async fn list_keys(&self, tenant: &TenantId) -> Result<Vec<StoredKey>, StoreFault> {
+        let own = |key: &&StoredKey| key.tenant == *tenant;
+        self.read(|state| state.keys.values().filter(own).cloned().collect())
     }
 
     async fn keep_secret(&self, name: &str, sealed: Vec<u8>) -> Result<Vec<u8>, StoreFault> {

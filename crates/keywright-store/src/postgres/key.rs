@@ -36,11 +36,11 @@ impl KeyStore for PostgresStore {
         Ok(either(updated.await?))
     }
 
-    async fn list_keys(&self) -> Result<Vec<StoredKey>, StoreFault> {
+    async fn list_keys(&self, tenant: &TenantId) -> Result<Vec<StoredKey>, StoreFault> {
         let sql = "SELECT published_at, active_at, retire_at, gone_at, tenant, kid, alg,
                 sealed_private, public
-             FROM signing_key ORDER BY tenant, kid";
-        let rows = self.scan(sql, &[]).await?;
+             FROM signing_key WHERE tenant = $1 ORDER BY kid";
+        let rows = self.scan(sql, &[&tenant.as_str()]).await?;
         rows.iter().map(read_key).collect()
     }
 

@@ -51,11 +51,12 @@ impl KeyStore for SqliteStore {
         Ok(either(updated.await?))
     }
 
-    async fn list_keys(&self) -> Result<Vec<StoredKey>, StoreFault> {
+    async fn list_keys(&self, tenant: &TenantId) -> Result<Vec<StoredKey>, StoreFault> {
+        let tenant = tenant.clone();
         let sql = "SELECT published_at, active_at, retire_at, gone_at, tenant, kid, alg,
                 sealed_private, public
-             FROM signing_key ORDER BY tenant, kid";
-        self.scan(move |db| Ok(db.all(sql, [], read_key)?)).await
+             FROM signing_key WHERE tenant = ?1 ORDER BY kid";
+        self.scan(move |db| Ok(db.all(sql, [tenant.as_str()], read_key)?)).await
     }
 
     async fn keep_secret(&self, name: &str, sealed: Vec<u8>) -> Result<Vec<u8>, StoreFault> {

@@ -6,7 +6,7 @@
 //! where the last good message ended.
 
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use ::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -26,6 +26,8 @@ use super::keys::KeyCache;
 const SILENCE_MAX: Duration = Duration::from_secs(12);
 /// The pause before the next try.
 const PAUSE: Duration = Duration::from_millis(500);
+/// How often what has expired is forgotten.
+const FORGET_EVERY: Duration = Duration::from_secs(30);
 /// What signs the feed.
 const ALGORITHMS: [Algorithm; 1] = [Algorithm::Es256];
 
@@ -36,6 +38,7 @@ pub(crate) struct FeedFollower {
     keys: Arc<KeyCache>,
     environment: SharedEnvironment,
     view: RwLock<RevocationView>,
+    forgotten_at: Mutex<Timestamp>,
     heard: watch::Sender<u64>,
 }
 
@@ -84,8 +87,9 @@ impl FeedFollower {
         environment: SharedEnvironment,
     ) -> Arc<Self> {
         let view = RwLock::new(RevocationView::new(issuer));
+        let forgotten_at = Mutex::new(environment.now());
         let heard = watch::Sender::new(0);
-        Arc::new(Self { http, url, keys, environment, view, heard })
+        Arc::new(Self { http, url, keys, environment, view, forgotten_at, heard })
     }
 
     /// What is known of a token, by knowledge that is not older than `lag_max`.
@@ -185,9 +189,10 @@ impl FeedFollower {
     ) -> Result<(), ViewError> {
         let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);
         view.apply(message, kid, now)?;
-        if message.entries.is_empty() {
-            // A quiet moment.
+        let mut forgotten_at = self.forgotten_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.since(*forgotten_at) >= FORGET_EVERY || now < *forgotten_at {
             view.forget_expired(now);
+            *forgotten_at = now;
         }
         Ok(())
     }

@@ -10,7 +10,6 @@ use keywright_store::key::{KeyTimes, StoredKey};
 
 use super::{OperationError, Operator, revocations, settle};
 use crate::app::App;
-use crate::keys::lifecycle::tenant_keys;
 use crate::keys::ring::{KeyState, state_of};
 
 /// What an operator may know of a key.
@@ -30,7 +29,7 @@ pub struct KeyInfo {
 /// remembered.
 pub async fn list(app: &App, operator: &Operator) -> Result<Vec<KeyInfo>, OperationError> {
     operator.state(app)?;
-    let (stored, now) = (tenant_keys(&app.store, operator.tenant()).await?, app.now());
+    let (stored, now) = (app.store.list_keys(operator.tenant()).await?, app.now());
     let mut keys: Vec<KeyInfo> = stored.into_iter().map(|key| info(key, now)).collect();
     keys.sort_by(|a, b| {
         (a.alg, a.times.active_at, &a.kid).cmp(&(b.alg, b.times.active_at, &b.kid))

@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 use super::explain::{Mark, mark};
 use super::{OperationError, Operator, revocations};
 use crate::app::App;
+use crate::endpoint::access_token;
+use crate::keys::verified::VerifiedToken;
 use crate::tenants::TenantState;
 
 /// The checks of a signed or sealed token, in order.
@@ -204,12 +206,8 @@ fn check_access(
     kid: Option<&str>,
 ) -> Result<(), Failed> {
     let claims = AccessClaims::parse(payload).map_err(failed)?;
-    claims.check(&state.issuer, app.now()).map_err(failed)?;
-    let facts = claims.facts(kid);
-    if app.with_revocations(|set| set.revokes(&state.id(), &facts)) {
-        return Err(failed(AccessTokenError::Revoked));
-    }
-    Ok(())
+    let token = VerifiedToken::new(claims, kid.map(Into::into));
+    access_token::check(app, state, &token, app.now()).map_err(failed)
 }
 
 fn check_id(app: &App, state: &TenantState, payload: &[u8]) -> Result<(), Failed> {

@@ -61,7 +61,7 @@ fn sealed(api: &Api, sub: &str) -> String {
     let now = api.world.app.now().as_unix_s();
     let claims = json!({
         "iss": state.issuer, "aud": state.issuer, "sub": sub, "client_id": api.client.client.id,
-        "iat": now, "exp": now + 60, "jti": "x", "scope": READ,
+        "iat": now, "exp": now + 3600, "jti": "x", "scope": READ,
     });
     let bytes = state.secrets.opaque.seal(state.issuer.as_bytes(), claims.to_string().as_bytes());
     format!("{OPAQUE_PREFIX}{}", keywright_jose::base64url_encode(&bytes.unwrap()))
@@ -76,6 +76,20 @@ async fn nobody_becomes_an_administrator_by_consenting() {
     api.get("/clients").await.expect(200);
     let api = Api { token: persons, ..api };
     assert_eq!(api.get("/clients").await.expect_problem(403)["error"], "insufficient_scope");
+}
+
+/// What lives longer than any token is issued for was issued before lifetimes were shortened.
+#[tokio::test]
+async fn a_token_is_inspected_as_it_is_accepted() {
+    let api = Api::start(READ).await;
+    let long = sealed(&api, api.client.client.id.as_str());
+    let World { app, operator, clock } = &api.world;
+    let is_good = async || tokens::inspect(app, operator, &long).await.unwrap().is_good();
+    assert!(is_good().await);
+    clock.advance(Duration::from_mins(10));
+    assert!(is_good().await);
+    clock.advance(Duration::from_mins(2));
+    assert!(!is_good().await);
 }
 
 #[tokio::test]

@@ -11,7 +11,9 @@ use serde_json::{Map, Value};
 use tokio::task::JoinSet;
 
 use super::{Profile, new_user, recorded};
-use crate::admin::operations::{Import, OperationError, Operator, RefusedItem, settle};
+use crate::admin::operations::{
+    Import, OperationError, Operator, RefusedItem, parse_json, settle,
+};
 use crate::app::App;
 
 /// Users in one import.
@@ -109,8 +111,7 @@ async fn read_line(
     operator: &Operator,
     line: &str,
 ) -> Result<(User, Option<String>), OperationError> {
-    let line: Line = serde_json::from_str(line)
-        .map_err(|error| OperationError::invalid("line", error.to_string()))?;
+    let line: Line = parse_json(line.as_bytes())?;
     if let Some(hash) = &line.password_hash {
         check_hash(hash)?;
     }

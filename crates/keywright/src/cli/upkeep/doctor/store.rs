@@ -148,11 +148,10 @@ async fn keys(
         let remedy = "put the right key back from your copy";
         return Ok(vec![Finding::problem("keys", fault.to_string(), remedy)]);
     }
-    let keys = store.list_keys().await?;
     let mut findings = Vec::new();
     for tenant in store.list_tenants().await? {
-        let own: Vec<_> = keys.iter().filter(|key| key.tenant == tenant.id).collect();
-        let opens = |key: &&&StoredKey| {
+        let own = store.list_keys(&tenant.id).await?;
+        let opens = |key: &&StoredKey| {
             let opened = master.open_key(&key.tenant, &key.kid, key.alg, &key.sealed_private);
             state_of(&key.times, now()) == KeyState::Gone || opened.is_ok()
         };
@@ -171,7 +170,7 @@ async fn keys(
 }
 
 /// A key must sign now, and another must be there when it ends.
-fn aging(tenant: &str, keys: &[&StoredKey]) -> Finding {
+fn aging(tenant: &str, keys: &[StoredKey]) -> Finding {
     let remedy = "start a server: it makes and rotates keys by itself";
     let mut active = Vec::new();
     for alg in keys.iter().map(|key| key.alg).collect::<std::collections::BTreeSet<_>>() {
