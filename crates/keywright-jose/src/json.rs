@@ -15,6 +15,11 @@ pub(crate) const MAX_DEPTH: u8 = 32;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct JsonError;
 
+/// Whether this is exactly one JSON object, in which no member is named twice, at no level.
+pub fn is_strict_object(bytes: &[u8]) -> bool {
+    parse_object(bytes).is_ok()
+}
+
 /// Reads exactly one object and nothing after it.
 pub(crate) fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, JsonError> {
     match parse_value(bytes)? {

@@ -66,6 +66,7 @@ pub use alg::Algorithm;
 pub use base64url::{Base64Error, base64url_decode, base64url_encode, base64url_encode_onto};
 pub use claims::{ClaimError, Claims};
 pub use digest::{hkdf_sha256, sha256, sha256_of, sha384, sha512};
+pub use json::is_strict_object;
 pub use jwk::{Jwk, JwkError, JwkSet, KeyUse};
 pub use jws::{Header, JwsError, UnverifiedJws, VerifiedJws, sign_compact};
 pub use key::{KeyError, SigningKey, VerifyingKeys};

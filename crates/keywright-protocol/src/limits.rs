@@ -6,6 +6,9 @@ use std::time::Duration;
 /// more often within a second, and a client waits longer than that for an answer.
 pub const ISSUE_WAIT_MAX: Duration = Duration::from_secs(8);
 
+/// How old a node's knowledge of revocations may be when it calls a token active: a store that is
+/// away for a moment costs nothing, one that stays away must not keep the dead alive.
+pub const REVOCATIONS_AGE_MAX: Duration = Duration::from_secs(10);
 /// A request body or query string, bytes. The largest honest one carries a 4 KiB assertion.
 pub const REQUEST_BYTES_MAX: usize = 32 * 1024;
 /// One parameter, bytes: room for an ID token hint with many claims.

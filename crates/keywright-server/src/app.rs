@@ -1,6 +1,7 @@
 //! What every request shares.
 
 mod follow;
+mod keys;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -8,13 +9,12 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use keywright_jose::Algorithm;
 use keywright_protocol::audit::Record;
 use keywright_protocol::client::Client;
 use keywright_protocol::grant::Lifetimes;
 use keywright_protocol::grant::refresh_token::FamilyOrigin;
 use keywright_protocol::id::{Subject, TenantId};
-use keywright_protocol::resource::{ResourceCatalog, TokenFormat};
+use keywright_protocol::resource::ResourceCatalog;
 use keywright_protocol::revocation::{RevocationEntry, RevocationSet};
 use keywright_protocol::tenant::Tenant;
 use keywright_protocol::time::Timestamp;
@@ -28,8 +28,8 @@ use crate::error::ServerFault;
 use crate::explain::Notebook;
 use crate::feed::{Feeds, SlotLimits};
 use crate::jobs::NODE_SILENT;
-use crate::keys::lifecycle::{self, KeyMaker, KeySchedule, Thoroughness};
-use crate::keys::{KeyRing, KeyTurn, MasterKey};
+use crate::keys::lifecycle::Thoroughness;
+use crate::keys::{KeyRing, MasterKey};
 use crate::load::Load;
 use crate::logos::LogoShelf;
 use crate::metrics::Metrics;
@@ -89,6 +89,14 @@ pub struct App {
     followed_changes: Mutex<u64>,
     /// Held while what others changed is loaded: two at once could leave the older one.
     following: tokio::sync::Mutex<()>,
+    /// Tenants that may want keys since something of them changed.
+    want_keys: Mutex<BTreeSet<TenantId>>,
+    /// Held while keys are made for them.
+    making_keys: tokio::sync::Mutex<()>,
+    /// When nothing that others did was missing here, milliseconds.
+    heard_at: AtomicI64,
+    /// Held by who asks the store what others did; when it did not answer.
+    hearing: tokio::sync::Mutex<Option<Timestamp>>,
     /// Held while a ring of keys is read and put in its place.
     loading_keys: tokio::sync::Mutex<()>,
     usernames: Mutex<HashMap<Subject, String>>,
@@ -149,6 +157,10 @@ impl App {
             forgotten_at: AtomicI64::new(i64::MIN),
             followed_changes: Mutex::new(0),
             following: tokio::sync::Mutex::new(()),
+            want_keys: Mutex::default(),
+            making_keys: tokio::sync::Mutex::new(()),
+            heard_at: AtomicI64::new(i64::MIN / 2),
+            hearing: tokio::sync::Mutex::new(None),
             loading_keys: tokio::sync::Mutex::new(()),
             usernames: Mutex::new(HashMap::new()),
         });
@@ -212,9 +224,14 @@ impl App {
     /// When the last access token issued until now is dead: how long a revocation must be known.
     /// Lifetimes may have been longer when it was issued than they are now.
     pub fn tokens_expire_at(&self, tenant: &TenantState, now: Timestamp) -> Timestamp {
-        let ever = Duration::from_secs(tenant.tenant.load().longest_lifetime_s).max(USUAL_LIFETIME);
         // A minute more for validators whose clocks are behind.
-        now.plus(self.longest_token(tenant).max(ever)).plus(Duration::from_mins(1))
+        now.plus(self.longest_ever(tenant)).plus(Duration::from_mins(1))
+    }
+
+    /// The longest lifetime that a token of the tenant ever had.
+    fn longest_ever(&self, tenant: &TenantState) -> Duration {
+        let ever = Duration::from_secs(tenant.tenant.load().longest_lifetime_s).max(USUAL_LIFETIME);
+        self.longest_token(tenant).max(ever)
     }
 
     /// Until when a token of that moment is accepted here, whatever it says of itself: a lifetime
@@ -277,13 +294,6 @@ impl App {
     fn longest_token(&self, tenant: &TenantState) -> Duration {
         let default = self.config.load().tokens.access_lifetime;
         tenant.catalog.load().longest_lifetime().map_or(default, |own| own.max(default))
-    }
-
-    /// How a tenant's keys age.
-    pub fn key_schedule(&self, tenant: &TenantState) -> KeySchedule {
-        let config = self.config.load();
-        let longest = self.longest_token(tenant).max(config.limits.session_lifetime);
-        KeySchedule::new(config.keys.rotate_every, config.keys.announce, longest)
     }
 
     /// Asks the revocation log in memory.
@@ -360,57 +370,6 @@ impl App {
         Ok(Some(name))
     }
 
-    /// Makes the keys that a tenant's clients and resources ask for; keeps the rest in time.
-    pub async fn maintain_keys(
-        &self,
-        tenant: &TenantState,
-        thoroughness: Thoroughness,
-    ) -> Result<(), ServerFault> {
-        let (id, now) = (tenant.id(), self.now());
-        let algorithms = algorithms_asked(tenant);
-        let work = (self.key_schedule(tenant), thoroughness);
-        let changed = lifecycle::is_due(&self.store, &id, &algorithms, work, now).await?;
-        if changed {
-            // One node at a time, so that three that start at once make one key and not three.
-            let turn = KeyTurn::wait(&self.store, &id, &*self.environment).await?;
-            let maintained = lifecycle::maintain(self.key_maker(&id), &algorithms, work).await;
-            turn.end(self.now()).await?;
-            maintained?;
-        }
-        if changed || tenant.keys.load().is_stale(now) {
-            self.load_keys(tenant).await?;
-        }
-        for alg in algorithms {
-            let keys = tenant.keys.load();
-            let active = |key: &&crate::keys::ring::RingKey| key.alg == alg;
-            let newest = keys.iter().filter(active).map(|k| k.times.active_at).max();
-            if let Some(since) = newest {
-                let age = now.since(since).as_secs();
-                self.metrics.key_age(alg.name(), i64::try_from(age).unwrap_or(i64::MAX));
-            }
-        }
-        Ok(())
-    }
-
-    /// Makes a new key sign at once, for one algorithm.
-    pub async fn rotate_key(
-        &self,
-        tenant: &TenantState,
-        alg: Algorithm,
-    ) -> Result<String, ServerFault> {
-        let (id, schedule) = (tenant.id(), self.key_schedule(tenant));
-        let turn = KeyTurn::wait(&self.store, &id, &*self.environment).await?;
-        let rotated = lifecycle::rotate_now(self.key_maker(&id), alg, schedule).await;
-        turn.end(self.now()).await?;
-        self.load_keys(tenant).await?;
-        rotated
-    }
-
-    fn key_maker<'a>(&'a self, tenant: &'a TenantId) -> KeyMaker<'a> {
-        let (store, master, now) = (&self.store, &self.master, self.now());
-        KeyMaker { store, master, environment: &*self.environment, tenant, now }
-    }
-
     /// Before this start the last sign of life of any node: those that are stopped in peace leave
     /// none, and have answered everybody.
     async fn remember_outage(&self) -> Result<(), ServerFault> {
@@ -447,7 +406,7 @@ impl App {
         self.follow_revocations().await?;
         // What was swept from the log before this start concerns no living token.
         self.revocations_followed_to(heads.revocation);
-        self.feeds.mark_current(now);
+        self.heard(now);
         Ok(())
     }
 
@@ -468,23 +427,4 @@ impl App {
             tenant,
         }))
     }
-
-    async fn load_keys(&self, tenant: &TenantState) -> Result<(), ServerFault> {
-        // One at a time: a ring that was read before a revocation must not replace the one after.
-        let _turn = self.loading_keys.lock().await;
-        let keys = self.store.list_keys(&tenant.id()).await?;
-        tenant.keys.store(Arc::new(KeyRing::open(&keys, &self.master, self.now())?));
-        Ok(())
-    }
-}
-
-/// The algorithms for which a tenant needs keys: those of its clients and resources, the default of
-/// access tokens, and RS256, which OpenID Connect Discovery §3 requires.
-fn algorithms_asked(tenant: &TenantState) -> BTreeSet<Algorithm> {
-    let mut asked = BTreeSet::from([Algorithm::Es256, Algorithm::Rs256]);
-    let catalog = tenant.catalog.load();
-    let signed = catalog.iter().filter(|r| r.token_format == TokenFormat::Jwt);
-    asked.extend(signed.map(|r| r.alg));
-    asked.extend(tenant.clients().iter().map(|c| c.client.metadata.id_token_signed_response_alg));
-    asked
 }

@@ -37,6 +37,11 @@ pub trait JobStore {
         until: Timestamp,
     ) -> Result<Lease, StoreFault>;
 
+    /// The clock of the machine that the store is on, where that has one of its own.
+    async fn clock(&self) -> Result<Option<Timestamp>, StoreFault> {
+        Ok(None)
+    }
+
     /// Answers once the store can write: for readiness.
     async fn ping(&self) -> Result<(), StoreFault>;
 

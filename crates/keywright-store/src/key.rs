@@ -65,11 +65,15 @@ pub struct KeyTimes {
 }
 
 impl KeyTimes {
-    /// Ends a key now, if it has not ended before.
+    /// Ends a key, for good and for whatever clock.
     pub fn withdraw(&mut self, now: Timestamp) {
-        let ends = |at: Option<Timestamp>| Some(at.map_or(now, |at| at.min(now)));
-        self.retire_at = ends(self.retire_at);
-        self.gone_at = ends(self.gone_at);
+        let end = self.gone_at.map_or(now, |at| at.min(now));
+        (self.retire_at, self.gone_at) = (Some(end), Some(end));
+    }
+
+    /// Whether it was withdrawn. A key that ends by itself verifies for a while after it signed.
+    pub fn is_withdrawn(&self) -> bool {
+        self.gone_at.is_some() && self.gone_at == self.retire_at
     }
 }
 

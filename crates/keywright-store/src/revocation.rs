@@ -1,5 +1,7 @@
 //! The revocation log: durable, ordered.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use async_trait::async_trait;
 use keywright_protocol::audit::Record;
 use keywright_protocol::id::{StatusListId, TenantId};
@@ -18,8 +20,8 @@ pub trait RevocationStore {
     /// * `Family`: the row is marked.
     /// * `Grant`: the row is deleted, its families are marked.
     /// * `Session`: as [`crate::session::SessionEnd::Revoked`].
-    /// * `Client`, `User`, `Tenant`: `not_before` is raised to the record's moment; a user's
-    ///   sessions end.
+    /// * `Client`, `User`, `Tenant`: `not_before` is raised to the moment; all that a user has ends
+    ///   by name.
     /// * `SigningKey`: the key is gone from the record's moment on.
     async fn revoke(&self, revoke: Revoke) -> Result<Revoked, StoreFault>;
 
@@ -63,3 +65,16 @@ pub enum Revoked {
     /// There is no such family, grant, session, client, user or key.
     Missing,
 }
+
+/// The moment of a change that takes back what was issued until now, once its turn has come: what
+/// was issued while it waited for other writers is meant too. By the clock of whoever asked; one
+/// that does not go with this machine's is taken as it is.
+pub(crate) fn after_waiting(asked_at: Timestamp) -> Timestamp {
+    #[expect(clippy::disallowed_methods, reason = "only how long the turn took is read from it")]
+    let here = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    let here = Timestamp::from_millis(i64::try_from(here).unwrap_or(i64::MAX));
+    if here.since(asked_at) <= TURN_MAX { here.max(asked_at) } else { asked_at }
+}
+
+/// No verb waits so long for its turn.
+const TURN_MAX: Duration = Duration::from_secs(30);

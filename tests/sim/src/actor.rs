@@ -12,7 +12,7 @@ use crate::ask::{
 };
 use crate::chance::Chance;
 use crate::executor::Owner;
-use crate::ledger::{Brought, Clocks, Issued};
+use crate::ledger::{Brought, Issued};
 use crate::stage::{Heard, Stage};
 use crate::template::{ROTATIONS_MAX, subject};
 use crate::wire::Extras;
@@ -56,10 +56,8 @@ pub(crate) fn enter(stage: &Rc<Stage>) {
         stage.executor.spawn(Owner::Actor, Box::pin(thief.live()));
     }
     for _ in 0..stage.plan.operators {
-        // A clock that differs may find no key that signs; a new one is made on another thread.
-        let agree = stage.plan.clocks() == Clocks::Agree;
-        let (chance, rotations) = (stage.fork_chance(), if agree { 0 } else { ROTATIONS_MAX });
-        let operator = Operator { stage: Rc::clone(stage), chance, rotations, bearer: None };
+        let chance = stage.fork_chance();
+        let operator = Operator { stage: Rc::clone(stage), chance, rotations: 0, bearer: None };
         stage.executor.spawn(Owner::Actor, Box::pin(operator.live()));
     }
 }

@@ -8,10 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use keywright_jose::{Algorithm, SigningKey};
 use keywright_protocol::time::Timestamp;
-use keywright_server::environment::{Environment, SlowLane, Work};
+use keywright_server::environment::{Environment, KeyInTheMaking, SlowLane, Work};
 
 use crate::chance::Chance;
+use crate::template::{MADE, ed25519};
 
 /// When every simulation begins.
 pub(crate) const START_MS: i64 = 1_900_000_000_000;
@@ -33,6 +35,7 @@ struct State {
     timers: BTreeMap<(i64, u64), Waker>,
     timers_made: u64,
     spawned: Vec<(Life, Work)>,
+    keys_made: u64,
 }
 
 impl std::fmt::Debug for State {
@@ -49,6 +52,7 @@ impl Kernel {
             timers: BTreeMap::new(),
             timers_made: 0,
             spawned: Vec::new(),
+            keys_made: 0,
         })))
     }
 
@@ -155,6 +159,21 @@ impl Environment for NodeEnvironment {
 
     fn spawn(&self, work: Work) {
         self.kernel.state().spawned.push((self.life, work));
+    }
+
+    /// The same keys for the same seed. Those of the other algorithms have signed nothing that the
+    /// ledger knows, and have successors for as long as a schedule lasts.
+    fn make_key(&self, alg: Algorithm) -> KeyInTheMaking {
+        let kernel = Arc::clone(&self.kernel);
+        Box::pin(async move {
+            kernel.sleep(40).await;
+            if alg != Algorithm::EdDsa {
+                return Ok(SigningKey::generate(alg)?);
+            }
+            let mut state = kernel.state();
+            state.keys_made += 1;
+            Ok(ed25519(MADE + state.keys_made))
+        })
     }
 
     /// Slow work is a task like any other here: its turn comes, and a crash ends it.

@@ -13,6 +13,7 @@ use keywright_protocol::time::Timestamp;
 use keywright_server::app::App;
 use keywright_server::config::Config;
 use keywright_server::jobs::Follower;
+use keywright_server::keys::lifecycle::Thoroughness;
 use keywright_server::router::Dispatch;
 use keywright_store::SharedStore;
 use tokio::sync::oneshot;
@@ -334,7 +335,7 @@ impl Stage {
         }
     }
 
-    /// Lets a node forget what has expired, and sweep the store.
+    /// Lets a node forget what has expired, sweep the store and look after its keys.
     fn sweep(self: &Rc<Self>, node: usize) {
         let Some((life, running)) = self.running(node) else { return };
         self.say(format_args!("node {node}: sweeps"));
@@ -343,6 +344,9 @@ impl Stage {
             running.app.forget_expired(now);
             // The next sweep does what this one could not.
             let _failed = running.app.store.sweep(now).await;
+            if let Some(tenant) = running.app.tenant(&TenantId::default_tenant()) {
+                let _failed = running.app.maintain_keys(&tenant, Thoroughness::Everything).await;
+            }
         };
         self.executor.spawn(Owner::Node(life), Box::pin(sweeping));
     }

@@ -30,11 +30,8 @@ use crate::chance::Chance;
 use crate::kernel::{Kernel, Life, NodeEnvironment, START_MS};
 use crate::plan::TokenFormat;
 
-/// How many successors the signing key of the simulated tokens has: an operator uses up one with
-/// each rotation, and making a new one in the middle of a schedule would be left to chance.
-pub(crate) const SUCCESSORS: usize = 3;
-/// How often an operator may ask for another key.
-pub(crate) const ROTATIONS_MAX: usize = SUCCESSORS - 1;
+/// How often an operator may ask for another key: each is parsed by every node.
+pub(crate) const ROTATIONS_MAX: usize = 3;
 
 const MASTER: &str = "a master key that only simulations have";
 const SIGNED: &str = r#"{"identifier": "https://api.example", "alg": "EdDSA",
@@ -205,7 +202,7 @@ fn known(user: UserAt) -> NewUser {
     NewUser { tenant: TenantId::default_tenant(), user, password_hash, record: record() }
 }
 
-/// One key of each algorithm, and the successors of the one that signs the simulated tokens.
+/// One key of each algorithm, and its announced successor.
 fn keys() -> Vec<StoredKey> {
     let master = MasterKey::new(MASTER.as_bytes());
     let stored = |key: &SigningKey, active_at: Timestamp| StoredKey {
@@ -219,17 +216,20 @@ fn keys() -> Vec<StoredKey> {
         times: KeyTimes { published_at: long_ago(), active_at, retire_at: None, gone_at: None },
     };
     let made = |alg| SigningKey::generate(alg).expect("the library makes keys");
-    let mut keys: Vec<StoredKey> =
-        [Algorithm::Es256, Algorithm::Rs256].map(|alg| stored(&made(alg), long_ago())).into();
-    keys.push(stored(&ed25519(0), long_ago()));
-    let years = Duration::from_hours(24 * 3650);
-    let later = long_ago().plus(years);
-    keys.extend((1..=SUCCESSORS).map(|number| stored(&ed25519(number), later)));
+    let later = long_ago().plus(Duration::from_hours(24 * 3650));
+    let mut keys = Vec::new();
+    for (number, active_at) in (0..).zip([long_ago(), later]) {
+        keys.extend([Algorithm::Es256, Algorithm::Rs256].map(|alg| stored(&made(alg), active_at)));
+        keys.push(stored(&ed25519(number), active_at));
+    }
     keys
 }
 
+/// The first number of the keys that are made in a schedule.
+pub(crate) const MADE: u64 = 100;
+
 /// The same key in every process, so that the same seed gives the same bytes.
-fn ed25519(number: usize) -> SigningKey {
+pub(crate) fn ed25519(number: u64) -> SigningKey {
     // RFC 8410 §7: the head of every unencrypted Ed25519 key.
     let mut pkcs8 = vec![0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
     pkcs8.extend(sha256(format!("simulated key {number}").as_bytes()));

@@ -1,6 +1,6 @@
 //! Client metadata, RFC 7591 §2 and OpenID Connect Dynamic Client Registration §2.
 
-use keywright_jose::{Algorithm, JwkSet};
+use keywright_jose::{Algorithm, JwkSet, is_strict_object};
 use serde::{Deserialize, Serialize};
 
 use crate::id::ClientId;
@@ -235,6 +235,10 @@ impl ClientMetadata {
         }
         let value: serde_json::Value = serde_json::from_slice(json)
             .map_err(|e| MetadataError::new("metadata", format!("is not JSON: {e}")))?;
+        if !is_strict_object(json) {
+            let why = "must be an object in which no member is named twice";
+            return Err(MetadataError::new("metadata", why));
+        }
         check_uris_first(&value)?;
         let metadata: Self = serde_path_to_error::deserialize(value).map_err(|error| {
             let reason = error.inner().to_string();

@@ -1,21 +1,40 @@
 //! Following the store: what other processes revoked and changed.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use keywright_protocol::id::TenantId;
 use keywright_protocol::resource::ResourceCatalog;
 use keywright_protocol::revocation::{RevocationEntry, RevocationSet};
 use keywright_protocol::time::Timestamp;
+use keywright_store::StoreFault;
 use keywright_store::change::{Changed, LogHeads};
+use keywright_store::epoch::{RaiseEpoch, TOKENS_LIVE_MAX};
 
 use super::App;
+use crate::environment::within;
 use crate::error::ServerFault;
 use crate::feed::Logs;
 use crate::keys::lifecycle::Thoroughness;
 
+/// How old what this process knows of others may be where it decides by that alone.
+const HEARD_WITHIN: Duration = Duration::from_secs(1);
+
 impl App {
+    /// The store went back in time: ends what it cannot know any more.
+    pub async fn raise_epoch(&self, reason: &str) -> Result<(), ServerFault> {
+        tracing::warn!(reason, "raising the epoch");
+        let longest = self.tenants().iter().map(|tenant| self.longest_ever(tenant)).max();
+        let longest = longest.unwrap_or_default().max(TOKENS_LIVE_MAX);
+        let now = self.now();
+        let tokens_expire_at = now.plus(longest).plus(Duration::from_mins(1));
+        let raise = RaiseEpoch { now, tokens_expire_at, reason: reason.to_owned() };
+        self.store.raise_epoch(raise).await?;
+        Ok(())
+    }
+
     /// Follows both logs to their end. What other processes changed is known afterwards.
     pub async fn follow(&self) -> Result<LogHeads, ServerFault> {
         self.follow_revocations().await?;
@@ -33,6 +52,54 @@ impl App {
     /// is not. The store keeps them an hour longer, and following the log brings them back.
     pub fn forgot_too_early(&self) -> bool {
         self.now().as_millis() < self.forgotten_at.load(Ordering::Acquire)
+    }
+
+    /// Sees to it that what others revoked and changed until a second ago is known here, before
+    /// this process decides something by its memory alone: it may have slept, or the store may have
+    /// been away.
+    ///
+    /// # Errors
+    /// The store does not answer within a second, or did not a moment ago.
+    pub async fn hear(&self) -> Result<(), ServerFault> {
+        if self.has_heard_within(HEARD_WITHIN) {
+            return Ok(());
+        }
+        let mut failed_at = self.hearing.lock().await;
+        if self.has_heard_within(HEARD_WITHIN) {
+            return Ok(());
+        }
+        let asked_at = self.now();
+        let failed_lately = |at: Timestamp| asked_at.since(at) < HEARD_WITHIN && at <= asked_at;
+        let heard = if failed_at.is_some_and(failed_lately) {
+            None
+        } else {
+            within(&*self.environment, HEARD_WITHIN, self.take_over()).await
+        };
+        let silent = || StoreFault::Unavailable("what others did is not known here".to_owned());
+        let heard = heard.unwrap_or_else(|| Err(silent().into()));
+        match &heard {
+            Ok(()) => self.heard(asked_at),
+            Err(_) => *failed_at = Some(self.now()),
+        }
+        heard
+    }
+
+    async fn take_over(&self) -> Result<(), ServerFault> {
+        self.follow_revocations().await?;
+        self.take_over_changes().await
+    }
+
+    /// Says that at this moment nothing was missing, of revocations and of changes.
+    pub fn heard(&self, asked_at: Timestamp) {
+        self.feeds.mark_current(asked_at);
+        self.heard_at.store(asked_at.as_millis(), Ordering::Release);
+    }
+
+    /// Whether nothing was missing so long ago. A clock that was set back since says nothing.
+    pub fn has_heard_within(&self, age: Duration) -> bool {
+        let heard_at = Timestamp::from_millis(self.heard_at.load(Ordering::Acquire));
+        let now = self.now();
+        heard_at <= now && now.since(heard_at) <= age
     }
 
     /// Takes over what a commit of this process revoked, where another process may have been first
@@ -79,9 +146,26 @@ impl App {
         Ok(())
     }
 
+    /// Follows the log of changes to its end, and makes the keys that are asked for since.
+    pub async fn follow_changes(&self) -> Result<(), ServerFault> {
+        self.take_over_changes().await?;
+        // Whoever comes while keys are made waits for them here, and hears of the rest meanwhile.
+        let _turn = self.making_keys.lock().await;
+        let changed = self.want_keys.lock().map_or_else(|_| BTreeSet::new(), |ids| ids.clone());
+        for id in changed {
+            if let Some(tenant) = self.any_tenant(&id) {
+                self.maintain_keys(&tenant, Thoroughness::Signing).await?;
+            }
+            if let Ok(mut ids) = self.want_keys.lock() {
+                ids.remove(&id);
+            }
+        }
+        Ok(())
+    }
+
     /// Follows the log of changes to its end. A tenant for which many things changed takes them
     /// over at once.
-    pub async fn follow_changes(&self) -> Result<(), ServerFault> {
+    pub async fn take_over_changes(&self) -> Result<(), ServerFault> {
         let _turn = self.following.lock().await;
         loop {
             let from = self.followed_changes.lock().map_or(0, |seq| *seq);
@@ -96,6 +180,9 @@ impl App {
                 }
                 for (tenant, changed) in tenants {
                     self.apply(tenant, &changed).await?;
+                    if let Ok(mut ids) = self.want_keys.lock() {
+                        ids.insert(tenant.clone());
+                    }
                 }
             }
             if let Ok(mut seq) = self.followed_changes.lock() {
@@ -123,10 +210,7 @@ impl App {
         if changed.contains(&Changed::Keys) {
             self.load_keys(&tenant).await?;
         }
-        if resources || !clients.is_empty() {
-            tenant.put_clients(clients);
-            self.maintain_keys(&tenant, Thoroughness::Signing).await?;
-        }
+        tenant.put_clients(clients);
         Ok(())
     }
 

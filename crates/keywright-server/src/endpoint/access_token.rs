@@ -10,6 +10,7 @@ use keywright_protocol::time::Timestamp;
 use keywright_protocol::token::OPAQUE_PREFIX;
 
 use crate::app::App;
+use crate::error::ServerFault;
 use crate::keys::KeyRing;
 use crate::keys::verified::VerifiedToken;
 use crate::router::Ctx;
@@ -19,9 +20,15 @@ use crate::tenants::TenantState;
 /// expired for as long.
 const CLOCK_STEP_MAX: Duration = Duration::from_hours(1);
 
+/// An access token that was judged.
+pub type Verdict = Result<Arc<VerifiedToken>, AccessTokenError>;
+
 /// Verifies an access token of this tenant, whoever it is for.
-pub fn verify(ctx: &Ctx, token: &str) -> Result<Arc<VerifiedToken>, AccessTokenError> {
-    let verdict = read(ctx, token).and_then(|token| {
+///
+/// # Errors
+/// Another node may have signed it by a key that this one cannot ask for.
+pub async fn verify(ctx: &Ctx, token: &str) -> Result<Verdict, ServerFault> {
+    let verdict = read_by_newest(ctx, token).await?.and_then(|token| {
         check(&ctx.app, &ctx.tenant, &token, ctx.now())?;
         Ok(token)
     });
@@ -31,7 +38,7 @@ pub fn verify(ctx: &Ctx, token: &str) -> Result<Arc<VerifiedToken>, AccessTokenE
         Err(AccessTokenError::Revoked) => "revoked",
         Err(_) => "invalid",
     });
-    verdict
+    Ok(verdict)
 }
 
 /// Recognises an access token of this tenant that is to be taken back, in its lifetime or not.
@@ -39,8 +46,14 @@ pub fn verify(ctx: &Ctx, token: &str) -> Result<Arc<VerifiedToken>, AccessTokenE
 /// Which of two clocks is wrong cannot be known here: a token that is over by this one may live by
 /// another. One that was revoked already, or that is over by more than any clock is wrong, is left
 /// as it is.
-pub fn recognise(ctx: &Ctx, token: &str) -> Result<Arc<VerifiedToken>, AccessTokenError> {
-    let token = read(ctx, token)?;
+///
+/// # Errors
+/// As [`verify`].
+pub async fn recognise(ctx: &Ctx, token: &str) -> Result<Verdict, ServerFault> {
+    Ok(read_by_newest(ctx, token).await?.and_then(|token| may_be_taken_back(ctx, token)))
+}
+
+fn may_be_taken_back(ctx: &Ctx, token: Arc<VerifiedToken>) -> Verdict {
     let over = Timestamp::from_unix_s(token.claims.exp).plus(CLOCK_STEP_MAX) <= ctx.now();
     match token.claims.check(ctx.issuer(), ctx.now()) {
         Err(AccessTokenError::Expired) if over => Err(AccessTokenError::Expired),
@@ -52,8 +65,25 @@ pub fn recognise(ctx: &Ctx, token: &str) -> Result<Arc<VerifiedToken>, AccessTok
     }
 }
 
+/// [`read`], with the keys that the store has where this node has not heard of the token's: a key
+/// may sign at once where another was withdrawn.
+async fn read_by_newest(ctx: &Ctx, token: &str) -> Result<Verdict, ServerFault> {
+    let verdict = read(ctx, token);
+    if !matches!(verdict, Err(AccessTokenError::Signature)) || !names_unknown_key(ctx, token) {
+        return Ok(verdict);
+    }
+    ctx.app.take_over_changes().await?;
+    Ok(read(ctx, token))
+}
+
+fn names_unknown_key(ctx: &Ctx, token: &str) -> bool {
+    let Ok(jws) = UnverifiedJws::parse(token) else { return false };
+    let keys = ctx.tenant.keys.load();
+    jws.header().kid.as_deref().is_some_and(|kid| !keys.iter().any(|key| key.is_named(kid)))
+}
+
 /// The claims of a token that is ours, and the key that signed it.
-fn read(ctx: &Ctx, token: &str) -> Result<Arc<VerifiedToken>, AccessTokenError> {
+fn read(ctx: &Ctx, token: &str) -> Verdict {
     let keys = ctx.tenant.keys.load();
     keys.verified.find_or(token, || match token.strip_prefix(OPAQUE_PREFIX) {
         Some(sealed) => unseal(ctx, sealed),

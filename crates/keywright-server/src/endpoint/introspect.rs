@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{Request, StatusCode};
 use keywright_protocol::claims::introspection::{Introspection, may_introspect};
 use keywright_protocol::client::{AuthenticatedClient, ClientAuthError};
+use keywright_protocol::limits::REVOCATIONS_AGE_MAX;
 use keywright_protocol::token::RefreshToken;
 use keywright_protocol::wire::introspect::IntrospectRequest;
 use keywright_protocol::wire::json;
@@ -33,6 +34,11 @@ pub async fn introspect(ctx: Ctx, request: Request<Body>) -> Response {
 async fn answer(ctx: &Ctx, request: Request<Body>) -> Result<(bool, Bytes), Refused> {
     let (params, headers) = read_form(ctx, request).await?;
     let credentials = credentials(&headers, &params)?;
+    if let Err(fault) = ctx.app.hear().await
+        && !ctx.app.has_heard_within(REVOCATIONS_AGE_MAX)
+    {
+        return Err(fault.into());
+    }
     let client = prove(ctx, &credentials).await?;
     // CONTRACT: a public client could be anybody.
     if !client.client().is_confidential() {
@@ -43,7 +49,7 @@ async fn answer(ctx: &Ctx, request: Request<Body>) -> Result<(bool, Bytes), Refu
     if let Some(refresh) = RefreshToken::parse(token) {
         return Box::pin(introspect_refresh(ctx, &client, &refresh)).await;
     }
-    match verify(ctx, token) {
+    match verify(ctx, token).await? {
         Ok(token) if may_introspect(client.client(), &token.claims) => active(ctx, &token).await,
         Ok(_) | Err(_) => inactive(),
     }

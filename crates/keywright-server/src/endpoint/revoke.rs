@@ -61,7 +61,7 @@ async fn find_target(
         let expires_at = ctx.app.tokens_expire_at(&ctx.tenant, ctx.now());
         (family.origin.client, RevocationTarget::Family(family.id), expires_at)
     } else {
-        let Ok(token) = recognise(ctx, token) else { return Ok(None) };
+        let Ok(token) = recognise(ctx, token).await? else { return Ok(None) };
         let claims = &token.claims;
         let target = RevocationTarget::Token(claims.jti.clone());
         let expires_at = Timestamp::from_unix_s(claims.exp.saturating_add(60));

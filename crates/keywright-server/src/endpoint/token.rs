@@ -58,6 +58,8 @@ async fn exchange(ctx: &Ctx, request: Request<Body>, seen: &mut Seen) -> Result<
     seen.client = Some(credentials.client().to_string());
     let request = TokenRequest::parse(&params, credentials)?;
     seen.grant_type = request.grant.name();
+    // What the client is, and may have of its own, memory alone says.
+    ctx.app.hear().await?;
     let client = prove(ctx, &request.credentials).await?;
     // Each grant in a box of its own: together they would make one large future, which is copied
     // at every layer between here and the connection.

@@ -37,7 +37,8 @@ async fn answer(ctx: &Ctx, request: Request<Body>) -> Result<Bytes, Option<Refus
     };
     let in_form = form.one("access_token").map_err(Refused::from)?;
     let token = bearer_token(authorization(&parts.headers)?, in_form).map_err(Refused::from)?;
-    let token = verify(ctx, token.ok_or(None)?).map_err(Refused::from)?;
+    let verdict = verify(ctx, token.ok_or(None)?).await.map_err(Refused::from)?;
+    let token = verdict.map_err(Refused::from)?;
     let claims = &token.claims;
     if !claims.is_for(ctx.issuer()) || !claims.has_scope("openid") {
         // A token without `openid` lacks the scope; one with it always has the issuer as audience.

@@ -38,9 +38,10 @@ pub async fn submit(ctx: Ctx, request: Request<Body>) -> Response {
     let browser = Browser::of(&ctx, &parts.headers);
     let submitted = async {
         let params = read_page(&ctx, body).await?;
-        check_csrf(&ctx, &parts.headers, (&browser, PAGE), &params)?;
         let visit = Visit::from_params(&ctx, &parts.headers, &browser, &params)?;
         let passed = visit.pass(Entry::Resume).await?;
+        // Somebody else may have signed in since: they did not see the page that is answered.
+        check_csrf(&ctx, &parts.headers, (&browser, &page_of(&passed)), &params)?;
         // Signed out meanwhile, or the request wants a fresher sign-in.
         if !matches!(passed.step, Step::Consent | Step::Issue) {
             return visit.to_resume();
@@ -48,6 +49,12 @@ pub async fn submit(ctx: Ctx, request: Request<Body>) -> Response {
         decide(&visit, &passed, &params).await
     };
     submitted.await.unwrap_or_else(|stopped| stop(&ctx, &parts.headers, &stopped))
+}
+
+/// The page as the person saw it who was signed in.
+fn page_of(passed: &Passed) -> String {
+    let session = passed.session.as_ref().map_or("", |session| session.id.as_str());
+    format!("{PAGE} of {session}")
 }
 
 async fn decide(visit: &Visit<'_>, passed: &Passed, params: &Params) -> Result<Response, Stopped> {
@@ -103,7 +110,7 @@ async fn render(visit: &Visit<'_>, passed: &Passed) -> Result<Response, Stopped>
         client: client_view(ctx, &passed.client.client, host.as_deref()),
         username: &username,
         action: &format!("{}/{PAGE}", ctx.issuer()),
-        csrf: &csrf(ctx, visit.browser, PAGE, &flow),
+        csrf: &csrf(ctx, visit.browser, &page_of(passed), &flow),
         flow: &flow,
         scopes: &scopes,
     };

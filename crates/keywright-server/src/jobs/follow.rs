@@ -107,11 +107,20 @@ impl Follower {
     /// is due. Answers where the logs ended; changes are followed by [`App::follow_changes`].
     pub async fn step(&mut self) -> Result<LogHeads, ServerFault> {
         let asked_at = self.app.now();
-        let heads = self.app.store.log_heads().await?;
+        // In this order: whatever was followed before was in the store before.
+        let followed = self.app.followed();
+        let mut heads = self.app.store.log_heads().await?;
+        if heads.change < followed.change || heads.revocation < followed.revocation {
+            self.app.raise_epoch("the logs ended before what this node had followed").await?;
+            heads = self.app.store.log_heads().await?;
+        }
         if heads.revocation != self.app.followed().revocation || self.app.forgot_too_early() {
             self.app.follow_revocations().await?;
         }
         self.app.feeds.mark_current(asked_at);
+        if heads.change == self.app.followed().change {
+            self.app.heard(asked_at);
+        }
         self.report().await?;
         self.app.reached_store(asked_at);
         Ok(heads)

@@ -2,8 +2,9 @@
 //! where a thing is used.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use keywright_protocol::time::Timestamp;
 use keywright_store::job::Lease;
 use tokio::sync::watch;
 
@@ -21,15 +22,59 @@ const LEASE_LASTS: Duration = Duration::from_mins(1);
 
 pub(super) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let holder = keywright_jose::base64url_encode(&random::<12>(&*app.environment));
+    let mut watch = Watch::begin(app.now());
     loop {
         look_after_own(&app);
-        let held = look_after_shared(&app, &holder).await;
+        let held = watch.may_judge(&app).await && look_after_shared(&app, &holder).await;
         if !pause(&mut stop, PERIOD).await {
             if held {
                 give_up(&app, &holder).await;
             }
             break;
         }
+    }
+}
+
+/// Two clocks that differ by more say that one of them is wrong.
+const CLOCKS_DIFFER_MAX: Duration = Duration::from_mins(5);
+/// After so long a clock that was set is believed: somebody would have set it back.
+const CLOCK_BELIEVED: Duration = Duration::from_hours(1);
+
+/// Sees whether the clock may be trusted with what is deleted for being old. What a wrong clock
+/// deletes is gone: sessions, families, keys.
+struct Watch {
+    begun_at: Timestamp,
+    begun: Instant,
+    set: Option<Instant>,
+}
+
+impl Watch {
+    fn begin(now: Timestamp) -> Self {
+        Self { begun_at: now, begun: Instant::now(), set: None }
+    }
+
+    async fn may_judge(&mut self, app: &App) -> bool {
+        let now = app.now();
+        let differ = |a: Timestamp, b: Timestamp| a.since(b).max(b.since(a)) > CLOCKS_DIFFER_MAX;
+        match app.store.clock().await {
+            Ok(Some(clock)) if differ(clock, now) => {
+                tracing::warn!("this clock and the database's differ: housekeeping is left alone");
+                return false;
+            }
+            Ok(_) => {}
+            Err(_) => return false,
+        }
+        if !differ(self.begun_at.plus(self.begun.elapsed()), now) {
+            self.set = None;
+            return true;
+        }
+        let set = *self.set.get_or_insert_with(Instant::now);
+        if set.elapsed() >= CLOCK_BELIEVED {
+            *self = Self::begin(now);
+            return true;
+        }
+        tracing::warn!("the clock was set: for an hour housekeeping is left alone");
+        false
     }
 }
 

@@ -136,16 +136,20 @@ pub async fn maintain(
     Ok(())
 }
 
-/// Makes a new key of an algorithm sign at once; the old one retires.
+/// Makes another key of an algorithm sign at once, but not the one that is to go; the old ones
+/// retire.
 pub async fn rotate_now(
     maker: KeyMaker<'_>,
     alg: Algorithm,
     schedule: KeySchedule,
+    to_go: Option<&str>,
 ) -> Result<String, ServerFault> {
     let now = maker.now;
     let keys = maker.store.list_keys(maker.tenant).await?;
     let of_alg: Vec<&StoredKey> = keys.iter().filter(|key| key.alg == alg).collect();
-    let next = of_alg.iter().find(|key| state_of(&key.times, now) == KeyState::Next);
+    let stays = |key: &&&StoredKey| Some(key.kid.as_str()) != to_go;
+    let is_next = |key: &&&StoredKey| state_of(&key.times, now) == KeyState::Next;
+    let next = of_alg.iter().filter(stays).find(is_next);
     let kid = match next {
         // The announced one: everybody who keeps the key set knows it already.
         Some(next) => {

@@ -51,6 +51,11 @@ impl RingKey {
         Ok(Self { alg: *alg, times: stored.times, public, private })
     }
 
+    /// Whether a token's `kid` names it.
+    pub fn is_named(&self, kid: &str) -> bool {
+        self.public.kid() == Some(kid)
+    }
+
     fn signing(&self) -> Option<&Arc<SigningKey>> {
         let parse = || SigningKey::from_pkcs8(self.alg, &self.private.pkcs8).ok().map(Arc::new);
         self.private.parsed.get_or_init(parse).as_ref()
@@ -85,7 +90,7 @@ pub enum KeyState {
 
 /// The state of a key at a moment.
 pub fn state_of(times: &KeyTimes, now: Timestamp) -> KeyState {
-    if times.gone_at.is_some_and(|at| at <= now) {
+    if times.is_withdrawn() || times.gone_at.is_some_and(|at| at <= now) {
         KeyState::Gone
     } else if times.retire_at.is_some_and(|at| at <= now) {
         KeyState::Retiring
@@ -138,7 +143,7 @@ impl KeyRing {
 
     /// The key that signs with an algorithm now: the one that became active last. Where another
     /// process's clock was ahead when it rotated, there may be none: then the next one signs
-    /// already, which is published as well.
+    /// already, which is published as well; or the last one signs on, which is published still.
     pub fn active(&self, alg: Algorithm, now: Timestamp) -> Option<&Arc<SigningKey>> {
         let in_state = |state| {
             let fits = move |key: &&RingKey| key.alg == alg && state_of(&key.times, now) == state;
@@ -146,7 +151,8 @@ impl KeyRing {
         };
         let active = in_state(KeyState::Active).max_by_key(|k| k.times.active_at);
         let next = || in_state(KeyState::Next).min_by_key(|k| k.times.active_at);
-        active.or_else(next)?.signing()
+        let last = || in_state(KeyState::Retiring).max_by_key(|k| k.times.retire_at);
+        active.or_else(next).or_else(last)?.signing()
     }
 
     /// All keys that are not gone.
@@ -235,6 +241,9 @@ mod tests {
         assert_eq!(signs(250), Some(keys[2].kid.as_str()));
         assert_eq!(signs(150), Some(keys[2].kid.as_str()), "between two: the sooner of the next");
         assert_eq!(ring.active(Algorithm::Es256, at(50)).map(|key| key.kid()), None);
+        let ring = KeyRing::open(&keys[..2], &master(), at(0)).unwrap();
+        let last = ring.active(Algorithm::EdDsa, at(150)).map(|key| key.kid().to_owned());
+        assert!(keys[..2].iter().any(|key| Some(&key.kid) == last.as_ref()), "none else is left");
     }
 
     #[test]

@@ -57,14 +57,23 @@ pub(super) async fn each_target_has_its_effect_and_its_entry(store: SharedStore)
             _ => RevocationTarget::User(world.sub.clone()),
         };
         let gained = entries(world.revoke(target.clone(), at_s(2)).await);
-        let expected = if name == "session" { vec![target, grant] } else { vec![target] };
+        let session = RevocationTarget::Session(world.session.clone());
+        let expected = match name {
+            "session" => vec![target, grant],
+            "user" => vec![target, session, grant],
+            _ => vec![target],
+        };
         assert_eq!(gained, expected, "{name}");
         let after = store.log_heads().await.unwrap();
         assert_eq!(after.revocation - before.revocation, expected.len() as u64, "{name}");
         let reloaded = u64::from(matches!(name, "client" | "key" | "tenant"));
         assert_eq!(after.change - before.change, reloaded, "{name}");
         let family = world.load(&world.family_id(1)).await.unwrap();
-        assert_eq!(family.revoked, matches!(name, "family" | "grant" | "session"), "{name}");
+        assert_eq!(
+            family.revoked,
+            matches!(name, "family" | "grant" | "session" | "user"),
+            "{name}"
+        );
         let session = store.load_session(&world.tenant, world.cookie, at_s(3)).await.unwrap();
         assert_eq!(session.is_none(), matches!(name, "session" | "tenant" | "user"), "{name}");
         let rotated = world.rotate(world.rotation(1, 0, at_s(3))).await;
@@ -183,16 +192,29 @@ pub(super) async fn revoking_twice_does_no_harm(store: SharedStore) {
     let user = RevocationTarget::User(world.sub.clone());
     for target in [family, user, RevocationTarget::Tenant] {
         for now in [at_s(20), at_s(10)] {
-            assert_eq!(
-                entries(world.revoke(target.clone(), now).await),
-                std::slice::from_ref(&target)
-            );
+            assert_eq!(entries(world.revoke(target.clone(), now).await)[0], target);
         }
     }
     let user = world.store.load_user(&world.tenant, &world.sub).await.unwrap().unwrap();
     assert_eq!(user.not_before, at_s(20), "an earlier moment takes nothing back");
     let tenant = world.store.list_tenants().await.unwrap().remove(0);
     assert_eq!(tenant.not_before, at_s(20));
+}
+
+/// One of the clocks is an hour ahead of the other: of whoever gave out, or of whoever revokes.
+pub(super) async fn what_a_user_has_ends_whatever_clock_dated_it(store: SharedStore) {
+    let world = World::new(store).await;
+    world.family(1, at_s(3600)).await;
+    let session = world.second_session(at_s(3600)).await;
+    let user = RevocationTarget::User(world.sub.clone());
+    let named = entries(world.revoke(user, at_s(5)).await);
+    assert!(named.contains(&RevocationTarget::Session(session.clone())), "{named:?}");
+    assert!(named.contains(&RevocationTarget::Grant(world.grant().id)), "{named:?}");
+    assert!(world.load(&world.family_id(1)).await.unwrap().revoked);
+    let rotated = world.rotate(world.rotation(1, 0, at_s(3601))).await;
+    assert!(!matches!(rotated, Rotate::Committed(_)), "{rotated:?}");
+    let again = world.revoke(RevocationTarget::Session(session), at_s(6)).await;
+    assert!(matches!(again, Revoked::Missing), "{again:?}");
 }
 
 pub(super) async fn the_log_is_ordered(store: SharedStore) {

@@ -103,7 +103,7 @@ impl State {
             }
             RevocationTarget::Token(_) => {}
             RevocationTarget::User(sub) => {
-                return vec![self.revoke_user(tenant, sub, now, revoke.tokens_expire_at)];
+                return self.revoke_user(tenant, sub, now, revoke.tokens_expire_at);
             }
         }
         vec![self.revoked(tenant, revoke.target.clone(), now, revoke.tokens_expire_at)]

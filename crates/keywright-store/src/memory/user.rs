@@ -76,7 +76,7 @@ impl UserStore for MemoryStore {
             let revoked = revoked.map(|end| state.revoke_user(&update.tenant, &key.1, now, end));
             let value = state.users.get(&key).map(|row| row.user.clone());
             let value = value.ok_or_else(|| StoreFault::Corrupt("a user vanished".to_owned()))?;
-            Ok(Update::Done { value, revoked: Vec::from_iter(revoked) })
+            Ok(Update::Done { value, revoked: revoked.unwrap_or_default() })
         })?;
         Ok(kept(updated))
     }
@@ -109,18 +109,22 @@ impl UserStore for MemoryStore {
 }
 
 impl State {
-    /// Kills all that a user granted until now, and ends the sessions.
+    /// Ends all that a user has. The moment says it of what other nodes give out meanwhile. What
+    /// the store knows ends by name: a clock that is wrong may have dated it after this one's now.
     pub(super) fn revoke_user(
         &mut self,
         tenant: &TenantId,
         sub: &Subject,
-        now: Timestamp,
+        at: Timestamp,
         expires_at: Timestamp,
-    ) -> RevocationEntry {
+    ) -> Vec<RevocationEntry> {
         if let Some(row) = self.users.get_mut(&(tenant.clone(), sub.clone())) {
-            row.user.not_before = row.user.not_before.max(now);
+            row.user.not_before = row.user.not_before.max(at);
         }
-        self.sessions.retain(|(of, _), row| of != tenant || row.session.sub != *sub);
-        self.revoked(tenant, RevocationTarget::User(sub.clone()), now, expires_at)
+        let target = RevocationTarget::User(sub.clone());
+        let mut entries = vec![self.revoked(tenant, target, at, expires_at)];
+        let end = EndSessions { tenant, sub, how: SessionEnd::Revoked, at, expires_at };
+        entries.extend(self.end_sessions(&end, |_| true));
+        entries
     }
 }

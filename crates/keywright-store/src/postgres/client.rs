@@ -13,6 +13,7 @@ use super::transaction::{Mode, Transaction};
 use crate::attempt::{Attempt, Undo, either};
 use crate::change::Changed;
 use crate::client::{ClientStore, Create, DeleteClient, Update, UpdateClient};
+use crate::revocation::after_waiting;
 use crate::{Listed, Page, StoreFault};
 
 const LOAD: &str = "SELECT body FROM client WHERE tenant = $1 AND id = $2";
@@ -95,7 +96,7 @@ async fn change(
     tx: &Transaction<'_>,
     update: &UpdateClient,
 ) -> Attempt<Update<Client>, Update<Client>> {
-    let (tenant, id, now) = (&update.tenant, &update.id, update.record.now);
+    let (tenant, id, now) = (&update.tenant, &update.id, after_waiting(update.record.now));
     let Some(mut client) = load(tx, tenant, id).await? else {
         return Err(Undo::Verdict(Update::Missing));
     };
@@ -129,7 +130,8 @@ async fn remove(tx: &Transaction<'_>, delete: &DeleteClient) -> Attempt<Update<(
     tx.admit(record).await?;
     tx.changed(tenant, &Changed::Client(id.clone()), record.now).await?;
     let target = RevocationTarget::Client(id.clone());
-    let revoked = tx.revoked(tenant, target, record.now, *tokens_expire_at).await?;
+    let at = after_waiting(record.now);
+    let revoked = tx.revoked(tenant, target, at, *tokens_expire_at).await?;
     Ok(Update::Done { value: (), revoked })
 }
 

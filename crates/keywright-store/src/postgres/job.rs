@@ -109,6 +109,11 @@ impl JobStore for PostgresStore {
         Ok(kept(taken.await?))
     }
 
+    async fn clock(&self) -> Result<Option<Timestamp>, StoreFault> {
+        let sql = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+        self.one(sql, &[]).await?.map(|row| row.time(0)).transpose()
+    }
+
     async fn ping(&self) -> Result<(), StoreFault> {
         let beat = self.write(Mode::Together, (), |tx, ()| {
             Box::pin(async move {

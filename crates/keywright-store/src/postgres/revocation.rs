@@ -15,7 +15,7 @@ use super::{PostgresStore, client, key, refresh, tenant, user};
 use crate::StoreFault;
 use crate::attempt::{Attempt, Undo, either};
 use crate::change::Changed;
-use crate::revocation::{RevocationStore, Revoke, Revoked};
+use crate::revocation::{RevocationStore, Revoke, Revoked, after_waiting};
 use crate::session::SessionEnd;
 
 #[async_trait]
@@ -86,7 +86,7 @@ async fn revoke_target(
     tx: &Transaction<'_>,
     revoke: &Revoke,
 ) -> Result<Option<Vec<RevocationEntry>>, StoreFault> {
-    let (tenant, now) = (&revoke.tenant, revoke.record.now);
+    let (tenant, now) = (&revoke.tenant, after_waiting(revoke.record.now));
     let found = match &revoke.target {
         RevocationTarget::Client(id) => revoke_client(tx, tenant, id, now).await?,
         RevocationTarget::Family(id) => refresh::mark_family(tx, tenant, id).await?,
@@ -180,7 +180,7 @@ async fn revoke_user(
     revoke: &Revoke,
     sub: &Subject,
 ) -> Result<Option<Vec<RevocationEntry>>, StoreFault> {
-    let (tenant, now) = (&revoke.tenant, revoke.record.now);
+    let (tenant, now) = (&revoke.tenant, after_waiting(revoke.record.now));
     let Some(mut user) = user::load(tx, tenant, sub).await? else { return Ok(None) };
     let entries = user::revoke_user(tx, tenant, &mut user, now, revoke.tokens_expire_at).await?;
     user::save(tx, tenant, &user).await?;

@@ -13,6 +13,7 @@ use crate::StoreFault;
 use crate::attempt::{Attempt, Undo, either};
 use crate::change::Changed;
 use crate::client::{Create, Update};
+use crate::revocation::after_waiting;
 use crate::tenant::{TenantStore, UpdateTenant};
 
 #[async_trait]
@@ -63,7 +64,7 @@ async fn change(
     tx: &Transaction<'_>,
     update: &UpdateTenant,
 ) -> Attempt<Update<Tenant>, Update<Tenant>> {
-    let (id, now) = (&update.id, update.record.now);
+    let (id, now) = (&update.id, after_waiting(update.record.now));
     let Some(mut tenant) = load(tx, id).await? else {
         return Err(Undo::Verdict(Update::Missing));
     };

@@ -12,6 +12,7 @@ use super::session::{EndSessions, end_sessions};
 use super::transaction::{Mode, Transaction};
 use crate::attempt::{Attempt, Undo, either};
 use crate::client::{Create, Update};
+use crate::revocation::after_waiting;
 use crate::session::SessionEnd;
 use crate::user::{Login, NewUser, SetPassword, UpdateUser, UserStore};
 use crate::{Listed, Page, StoreFault};
@@ -91,7 +92,7 @@ async fn create(tx: &Transaction<'_>, new: &NewUser) -> Attempt<Create, Create> 
 }
 
 async fn change(tx: &Transaction<'_>, update: &UpdateUser) -> Attempt<Update<User>, Update<User>> {
-    let (tenant, now) = (&update.tenant, update.record.now);
+    let (tenant, now) = (&update.tenant, after_waiting(update.record.now));
     let Some(before) = load(tx, tenant, &update.sub).await? else {
         return Err(Undo::Verdict(Update::Missing));
     };
@@ -156,19 +157,20 @@ pub(super) async fn save(
     .await
 }
 
-/// Kills all that a user granted until now, and ends the sessions; the caller saves the user.
+/// Ends all that a user has; the caller saves the user. The moment says it of what other nodes
+/// give out meanwhile. What the store knows ends by name: a clock that is wrong may have dated it
+/// after this one's now.
 pub(super) async fn revoke_user(
     tx: &Transaction<'_>,
     tenant: &TenantId,
     user: &mut User,
-    now: Timestamp,
+    at: Timestamp,
     expires_at: Timestamp,
 ) -> Result<Vec<RevocationEntry>, StoreFault> {
-    user.not_before = user.not_before.max(now);
-    tx.run(
-        "DELETE FROM session WHERE tenant = $1 AND sub = $2",
-        &[&tenant.as_str(), &pack(&user.sub)],
-    )
-    .await?;
-    tx.revoked(tenant, RevocationTarget::User(user.sub.clone()), now, expires_at).await
+    user.not_before = user.not_before.max(at);
+    let target = RevocationTarget::User(user.sub.clone());
+    let mut entries = tx.revoked(tenant, target, at, expires_at).await?;
+    let end = EndSessions { tenant, sub: &user.sub, how: SessionEnd::Revoked, at, expires_at };
+    entries.extend(end_sessions(tx, &end, |_| true).await?);
+    Ok(entries)
 }

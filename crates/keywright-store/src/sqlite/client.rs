@@ -12,6 +12,7 @@ use super::column::{Json, Statements as _};
 use crate::attempt::{Undo, either, kept};
 use crate::change::Changed;
 use crate::client::{ClientStore, Create, DeleteClient, Update, UpdateClient};
+use crate::revocation::after_waiting;
 use crate::{Listed, Page, StoreFault};
 
 #[async_trait]
@@ -49,7 +50,7 @@ impl ClientStore for SqliteStore {
 
     async fn update_client(&self, update: UpdateClient) -> Result<Update<Client>, StoreFault> {
         let updated = self.write(move |tx| {
-            let (tenant, id, now) = (update.tenant, update.id, update.record.now);
+            let (tenant, id, now) = (update.tenant, update.id, after_waiting(update.record.now));
             let Some(mut client) = load(tx.db, &tenant, &id)? else {
                 return Ok(Update::Missing);
             };
@@ -89,7 +90,8 @@ impl ClientStore for SqliteStore {
             tx.admit(&record)?;
             tx.changed(&tenant, &Changed::Client(id.clone()), record.now)?;
             let target = RevocationTarget::Client(id);
-            let revoked = vec![tx.revoked(&tenant, target, record.now, tokens_expire_at)?];
+            let at = after_waiting(record.now);
+            let revoked = vec![tx.revoked(&tenant, target, at, tokens_expire_at)?];
             Ok(Update::Done { value: (), revoked })
         });
         Ok(either(deleted.await?))

@@ -14,7 +14,7 @@ use super::{SqliteStore, client, key, refresh, tenant, user};
 use crate::StoreFault;
 use crate::attempt::{Undo, either};
 use crate::change::Changed;
-use crate::revocation::{RevocationStore, Revoke, Revoked};
+use crate::revocation::{RevocationStore, Revoke, Revoked, after_waiting};
 use crate::session::SessionEnd;
 
 #[async_trait]
@@ -72,7 +72,7 @@ fn carry_out(
     tx: &Transaction<'_>,
     revoke: &Revoke,
 ) -> rusqlite::Result<Option<Vec<RevocationEntry>>> {
-    let (tenant, now) = (&revoke.tenant, revoke.record.now);
+    let (tenant, now) = (&revoke.tenant, after_waiting(revoke.record.now));
     let found = match &revoke.target {
         RevocationTarget::Client(id) => revoke_client(tx, tenant, id, now)?,
         RevocationTarget::Family(id) => refresh::mark_family(tx.db, tenant, id)?,
@@ -156,9 +156,9 @@ fn revoke_user(
     revoke: &Revoke,
     sub: &Subject,
 ) -> rusqlite::Result<Option<Vec<RevocationEntry>>> {
-    let (tenant, now) = (&revoke.tenant, revoke.record.now);
+    let (tenant, now) = (&revoke.tenant, after_waiting(revoke.record.now));
     let Some(mut user) = user::load(tx.db, tenant, sub)? else { return Ok(None) };
-    let entry = user::revoke_user(tx, tenant, &mut user, now, revoke.tokens_expire_at)?;
+    let entries = user::revoke_user(tx, tenant, &mut user, now, revoke.tokens_expire_at)?;
     user::save(tx.db, tenant, &user)?;
-    Ok(Some(vec![entry]))
+    Ok(Some(entries))
 }

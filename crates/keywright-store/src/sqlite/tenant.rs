@@ -13,6 +13,7 @@ use crate::StoreFault;
 use crate::attempt::{Undo, either, kept};
 use crate::change::Changed;
 use crate::client::{Create, Update};
+use crate::revocation::after_waiting;
 use crate::tenant::{TenantStore, UpdateTenant};
 
 #[async_trait]
@@ -36,7 +37,7 @@ impl TenantStore for SqliteStore {
 
     async fn update_tenant(&self, update: UpdateTenant) -> Result<Update<Tenant>, StoreFault> {
         let updated = self.write(move |tx| {
-            let (id, now) = (&update.id, update.record.now);
+            let (id, now) = (&update.id, after_waiting(update.record.now));
             let Some(mut tenant) = load(tx.db, id)? else { return Ok(Update::Missing) };
             tx.admit(&update.record)?;
             (update.change)(&mut tenant);

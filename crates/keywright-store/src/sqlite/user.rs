@@ -13,6 +13,7 @@ use super::session::{EndSessions, end_sessions};
 use super::transaction::Transaction;
 use crate::attempt::{Undo, either, kept};
 use crate::client::{Create, Update};
+use crate::revocation::after_waiting;
 use crate::session::SessionEnd;
 use crate::user::{Login, NewUser, SetPassword, UpdateUser, UserStore};
 use crate::{Listed, Page, StoreFault};
@@ -69,7 +70,7 @@ impl UserStore for SqliteStore {
 
     async fn update_user(&self, update: UpdateUser) -> Result<Update<User>, StoreFault> {
         let updated = self.write(move |tx| {
-            let (tenant, now) = (&update.tenant, update.record.now);
+            let (tenant, now) = (&update.tenant, after_waiting(update.record.now));
             let Some(before) = load(tx.db, tenant, &update.sub)? else {
                 return Ok(Update::Missing);
             };
@@ -79,7 +80,7 @@ impl UserStore for SqliteStore {
             (user.sub, user.username) = (before.sub, before.username);
             let mut revoked = Vec::new();
             if let Some(until) = update.revoke_until {
-                revoked.push(revoke_user(tx, tenant, &mut user, now, until)?);
+                revoked = revoke_user(tx, tenant, &mut user, now, until)?;
             }
             save(tx.db, tenant, &user)?;
             Ok(Update::Done { value: user, revoked })
@@ -150,18 +151,20 @@ pub(super) fn save(db: &Connection, tenant: &TenantId, user: &User) -> rusqlite:
     )
 }
 
-/// Kills all that a user granted until now, and ends the sessions; the caller saves the user.
+/// Ends all that a user has; the caller saves the user. The moment says it of what other nodes
+/// give out meanwhile. What the store knows ends by name: a clock that is wrong may have dated it
+/// after this one's now.
 pub(super) fn revoke_user(
     tx: &Transaction<'_>,
     tenant: &TenantId,
     user: &mut User,
-    now: Timestamp,
+    at: Timestamp,
     expires_at: Timestamp,
-) -> rusqlite::Result<RevocationEntry> {
-    user.not_before = user.not_before.max(now);
-    tx.db.run(
-        "DELETE FROM session WHERE tenant = ?1 AND sub = ?2",
-        (tenant.as_str(), Packed(&user.sub)),
-    )?;
-    tx.revoked(tenant, RevocationTarget::User(user.sub.clone()), now, expires_at)
+) -> rusqlite::Result<Vec<RevocationEntry>> {
+    user.not_before = user.not_before.max(at);
+    let target = RevocationTarget::User(user.sub.clone());
+    let mut entries = vec![tx.revoked(tenant, target, at, expires_at)?];
+    let end = EndSessions { tenant, sub: &user.sub, how: SessionEnd::Revoked, at, expires_at };
+    entries.extend(end_sessions(tx, &end, |_| true)?);
+    Ok(entries)
 }

@@ -4,13 +4,12 @@
 //! feed, and looks a token up in what it has heard. No request of a caller costs a request to the
 //! issuer, and a revoked token is refused within a second.
 //!
-//! **Policy.** When the feed was not heard for longer than [`LAG_MAX`], nobody is let in: 503 with
-//! `Retry-After`. This API rather refuses good tokens for a while than accepts a revoked one. An
+//! **Policy.** When the feed was not heard for longer than [`REVOCATIONS_AGE_MAX`], nobody is let
+//! in: 503 with `Retry-After`. This API rather refuses good tokens for a while than accepts a revoked one. An
 //! API that would rather serve than refuse raises the bound: what it risks is that a revoked token
 //! works for that much longer, at most to its expiry.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -18,13 +17,11 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use keywright_jose::JwsError;
 use keywright_protocol::claims::access_token::{AccessClaims, AccessTokenError, TYP};
 use keywright_protocol::client::metadata::SIGNING_ALGORITHMS;
+use keywright_protocol::limits::REVOCATIONS_AGE_MAX;
 use keywright_server::environment::SharedEnvironment;
 use serde_json::json;
 
 use crate::peer::{FeedFollower, KeyCache, Standing};
-
-/// How old the knowledge of revocations may be: two signs of life of the feed.
-const LAG_MAX: Duration = Duration::from_secs(10);
 
 /// Checks the tokens of one API.
 pub(super) struct Guard {
@@ -80,7 +77,7 @@ impl Guard {
             return Err(Denied::Token(AccessTokenError::Audience));
         }
         let facts = claims.facts(verified.header.kid.as_deref());
-        match self.feed.standing(&facts, LAG_MAX) {
+        match self.feed.standing(&facts, REVOCATIONS_AGE_MAX) {
             Standing::Alive => Ok(claims),
             Standing::Revoked => Err(Denied::Token(AccessTokenError::Revoked)),
             Standing::Unknown => Err(Denied::Outdated),

@@ -203,14 +203,14 @@ impl Ledger {
     /// The second of `iat` until which an access token may be dead that is issued now.
     ///
     /// `iat` has whole seconds: what is issued within the second of a revocation, by a node that
-    /// has not heard of it yet, may die with it; and one that follows reaches a second further.
+    /// has not heard of it yet, may die with it; and one that is repeated until all nodes have
+    /// heard of it, or follows another, reaches a second further.
     pub(super) fn may_be_dead_until_s(&self, user: Option<usize>, client: ClientAt) -> i64 {
         let second = |ms: i64| ms.div_euclid(1000);
         let taking = self.revocations.iter().filter(|r| takes_access(&r.target, user, client));
         taking.fold(i64::MIN, |dead_until_s, revocation| {
             let at_s = revocation.ended.map_or(i64::MAX, |(_, ended_ms)| second(ended_ms));
-            let again = i64::from(dead_until_s > i64::MIN);
-            dead_until_s.max(at_s.saturating_add(again))
+            dead_until_s.max(at_s.saturating_add(1))
         })
     }
 }
@@ -249,7 +249,7 @@ mod tests {
             ledger.may_be_dead_until_s(Some(0), 0)
         };
         assert_eq!(until(&[]), i64::MIN);
-        assert_eq!(until(&[Some(4900)]), 4);
+        assert_eq!(until(&[Some(4900)]), 5, "it may be repeated");
         assert_eq!(until(&[Some(4900), Some(4990)]), 5);
         assert_eq!(until(&[Some(4200), Some(4400), Some(5100)]), 6);
         assert_eq!(until(&[Some(4200), Some(5400)]), 6, "another second");

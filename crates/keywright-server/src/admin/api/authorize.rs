@@ -21,12 +21,12 @@ const READ: &str = ADMIN_SCOPES[0];
 const WRITE: &str = ADMIN_SCOPES[1];
 
 /// The operator whose token a request carries.
-pub(super) fn authorize(
+pub(super) async fn authorize(
     operation: &Operation,
     ctx: &Ctx,
     headers: &HeaderMap,
 ) -> Result<Operator, Problem> {
-    let token = match authenticate(ctx, headers) {
+    let token = match authenticate(ctx, headers).await {
         Ok(Some(token)) => token,
         // RFC 6750 §3.1: without a token there is no error code to give.
         Ok(None) => {
@@ -53,9 +53,13 @@ pub(super) fn authorize(
     Ok(Operator { actor, origin: ctx.origin.clone() })
 }
 
-fn authenticate(ctx: &Ctx, headers: &HeaderMap) -> Result<Option<Arc<VerifiedToken>>, Refused> {
+async fn authenticate(
+    ctx: &Ctx,
+    headers: &HeaderMap,
+) -> Result<Option<Arc<VerifiedToken>>, Refused> {
     let Some(token) = bearer_token(authorization(headers)?, None)? else { return Ok(None) };
-    let token = verify(ctx, token)?;
+    ctx.app.hear().await?;
+    let token = verify(ctx, token).await??;
     // RFC 9068 §4: the API is the issuer's own; an API's token is not for it.
     if token.claims.is_for(ctx.issuer()) {
         Ok(Some(token))

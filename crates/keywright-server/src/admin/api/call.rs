@@ -74,7 +74,8 @@ impl Call {
     /// Which part of a log is asked for: its cursors are places.
     pub(super) fn place(&self) -> Result<u64, Problem> {
         let parse = |after: &str| {
-            after.parse().map_err(|_| Problem::parameter("after", "is not a place in the log"))
+            let place = after.parse::<i64>().ok().and_then(|place| u64::try_from(place).ok());
+            place.ok_or_else(|| Problem::parameter("after", "is not a place in the log"))
         };
         self.text("after").map_or(Ok(0), parse)
     }

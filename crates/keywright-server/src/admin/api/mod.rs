@@ -114,7 +114,7 @@ async fn carry_out(
     params: Option<RawPathParams>,
     request: Request<Body>,
 ) -> Result<Reply, Problem> {
-    let operator = authorize::authorize(operation, ctx, request.headers())?;
+    let operator = authorize::authorize(operation, ctx, request.headers()).await?;
     let acting = act(operation, ctx, operator, params, request).await;
     if let Err(problem) = &acting {
         problem.keep(ctx).await;
@@ -134,7 +134,7 @@ async fn act(
     let headers = request.headers().clone();
     let call = Call::read(operation, ctx.clone(), operator, path, request).await?;
     // It may have been revoked while the document arrived.
-    authorize::authorize(operation, ctx, &headers)?;
+    authorize::authorize(operation, ctx, &headers).await?;
     (operation.act)(&call).await
 }
 

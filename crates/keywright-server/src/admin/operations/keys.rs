@@ -61,7 +61,7 @@ pub async fn rotate(
     let mut kids = Vec::new();
     for alg in algorithms {
         tell(app, operator, alg).await?;
-        kids.push(app.rotate_key(&state, alg).await?);
+        kids.push(app.rotate_key(&state, alg, None).await?);
     }
     settle(app, &[]).await;
     Ok(kids)
@@ -74,11 +74,17 @@ pub async fn revoke(
     kid: &str,
 ) -> Result<Vec<RevocationEntry>, OperationError> {
     let state = operator.state(app)?;
-    let found = list(app, operator).await?.into_iter().find(|key| key.kid == kid);
+    let keys = list(app, operator).await?;
+    let found = keys.iter().find(|key| key.kid == kid);
     let key = found.ok_or_else(|| OperationError::not_found("signing_key", kid))?;
-    if key.state == KeyState::Active {
+    // By a clock that is behind, what signs elsewhere does not sign yet.
+    let signs = |other: &KeyInfo| {
+        let lives = matches!(other.state, KeyState::Active | KeyState::Next);
+        other.alg == key.alg && other.kid != kid && lives
+    };
+    if key.state == KeyState::Active || !keys.iter().any(signs) {
         tell(app, operator, key.alg).await?;
-        app.rotate_key(&state, key.alg).await?;
+        app.rotate_key(&state, key.alg, Some(kid)).await?;
     }
     let target = RevocationTarget::SigningKey(kid.to_owned());
     let entries = revocations::commit(app, operator, target).await?;

@@ -20,6 +20,7 @@ pub mod users;
 
 use std::sync::Arc;
 
+use keywright_jose::is_strict_object;
 use keywright_protocol::audit::{Actor, AuditEvent, EventType, Origin};
 use keywright_protocol::client::metadata::MetadataError;
 use keywright_protocol::id::TenantId;
@@ -145,7 +146,12 @@ impl From<RequestError> for OperationError {
 
 /// Reads JSON into a type that knows its members; the refusal names the member where it can.
 pub fn parse_json<T: serde::de::DeserializeOwned>(json: &[u8]) -> Result<T, OperationError> {
-    serde_json::from_slice(json).map_err(|error| invalid_json(&error))
+    let read = serde_json::from_slice(json).map_err(|error| invalid_json(&error))?;
+    if !is_strict_object(json) {
+        let why = "must be an object in which no member is named twice";
+        return Err(OperationError::invalid("document", why));
+    }
+    Ok(read)
 }
 
 /// What serde says of a value may quote it, and the value may be a password in the wrong place: the
@@ -193,4 +199,11 @@ async fn settle(app: &App, revoked: &[RevocationEntry]) {
     app.learn(revoked);
     nodes::follow(app).await;
     nodes::wait_for_nodes(app).await;
+    let mut again = false;
+    for entry in revoked {
+        again |= revocations::repeat_if_time_passed(app, entry).await;
+    }
+    if again {
+        nodes::wait_for_nodes(app).await;
+    }
 }

@@ -116,6 +116,29 @@ pub(super) async fn commit(
     }
 }
 
+/// Takes also what nodes gave a client until they heard of it: no row of the store said that they
+/// may not. Only what carries a later second than the entry is left. Answers whether it was needed.
+pub(super) async fn repeat_if_time_passed(app: &App, entry: &RevocationEntry) -> bool {
+    let of_clients = matches!(entry.target, RevocationTarget::Client(_) | RevocationTarget::Tenant);
+    let (Some(tenant), now) = (app.any_tenant(&entry.tenant), app.now()) else { return false };
+    if !of_clients || now.as_unix_s() <= entry.at.as_unix_s() {
+        return false;
+    }
+    let revoke = Revoke {
+        tenant: entry.tenant.clone(),
+        target: entry.target.clone(),
+        tokens_expire_at: app.tokens_expire_at(&tenant, now),
+        record: Record { now, events: Vec::new(), once: None },
+    };
+    match app.store.revoke(revoke).await {
+        Ok(Revoked::Done(entries)) => app.learn(&entries),
+        // A client that was deleted has no row to raise.
+        Ok(Revoked::Missing | Revoked::AssertionReplayed) => {}
+        Err(fault) => tracing::warn!(error = %fault, "a revocation does not reach to its answer"),
+    }
+    true
+}
+
 const fn event_type(target: &RevocationTarget) -> EventType {
     match target {
         RevocationTarget::Session(_) => EventType::SessionEnded,

@@ -278,3 +278,22 @@ async fn lists_come_in_parts() {
         assert_eq!(seen.len(), want, "{kind}: {seen:?}");
     }
 }
+
+/// What two readers would read differently is nothing; a list is no set of members.
+#[tokio::test]
+async fn documents_are_objects_whose_members_are_named_once() {
+    let api = Api::start(WRITE).await;
+    let post = async |path: &str, body: &str| {
+        let headers =
+            format!("Authorization: Bearer {}\r\nContent-Type: application/json\r\n", api.token);
+        send(&api.world, "POST", path, &headers, body).await
+    };
+    let machine = r#"{"grant_types":["client_credentials"],"client_name":"a"}"#;
+    post("/api/v1/clients", machine).await.expect(201);
+    let twice = machine.replace("\"client_name\"", "\"client_name\":\"b\",\"client_name\"");
+    post("/api/v1/clients", &twice).await.expect_problem(400);
+    post("/api/v1/users", r#"{"username":"ada"}"#).await.expect(201);
+    post("/api/v1/users", r#"["bob"]"#).await.expect_problem(400);
+    api.get("/audit-events?after=9223372036854775807").await.expect(200);
+    api.get("/audit-events?after=9223372036854775808").await.expect_problem(400);
+}

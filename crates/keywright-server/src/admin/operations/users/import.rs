@@ -11,9 +11,7 @@ use serde_json::{Map, Value};
 use tokio::task::JoinSet;
 
 use super::{Profile, new_user, recorded};
-use crate::admin::operations::{
-    Import, OperationError, Operator, RefusedItem, parse_json, settle,
-};
+use crate::admin::operations::{Import, OperationError, Operator, RefusedItem, parse_json, settle};
 use crate::app::App;
 
 /// Users in one import.
