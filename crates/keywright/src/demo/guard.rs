@@ -5,9 +5,9 @@
 //! issuer, and a revoked token is refused within a second.
 //!
 //! **Policy.** When the feed was not heard for longer than [`REVOCATIONS_AGE_MAX`], nobody is let
-//! in: 503 with `Retry-After`. This API rather refuses good tokens for a while than accepts a revoked one. An
-//! API that would rather serve than refuse raises the bound: what it risks is that a revoked token
-//! works for that much longer, at most to its expiry.
+//! in: 503 with `Retry-After`. This API rather refuses good tokens for a while than accepts a
+//! revoked one. An API that would rather serve than refuse raises the bound: what it risks is that
+//! a revoked token works for that much longer, at most to its expiry.
 
 use std::sync::Arc;
 
