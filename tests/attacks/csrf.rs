@@ -122,3 +122,24 @@ fn a_flow_belongs_to_its_browser() {
     assert_eq!(answer.callback().map(|c| c.url), None, "another's consent: {answer}");
     victim.browser.allow(&page).expect_callback().code();
 }
+
+/// Two people at one browser: what was asked of one is not answered by the other.
+#[test]
+fn a_consent_is_of_the_person_to_whom_it_was_shown() {
+    let world = World::start();
+    let bob = world.server.user("bob");
+    let mut browser = Browser::default();
+    let flow = Authorize::new(&world.server, &world.spa).scope("openid orders:read");
+    let page = browser.open(&flow.url());
+    let shown = browser.sign_in(&page, &world.alice);
+    let form = shown.expect_form("consent-form").clone();
+    let again = browser.open(&flow.clone().set("prompt", "login").url());
+    let theirs = browser.sign_in(&again, &bob);
+    let answer = browser.click(&shown, &form, "consent-allow");
+    assert_eq!(answer.callback().map(|c| c.url), None, "CSRF: alice's page: {answer}");
+    // The positive twin: bob's own page.
+    let form = theirs.expect_form("consent-form").clone();
+    let callback = browser.submit(&theirs, &form, "consent-allow").expect_callback();
+    assert!(!callback.code().is_empty(), "CSRF: bob's own page");
+    world.server.stop();
+}

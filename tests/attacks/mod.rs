@@ -11,6 +11,7 @@ mod escalation;
 mod feed;
 mod front_channel;
 mod injection;
+mod lag;
 mod logo;
 mod methods;
 mod noise;

@@ -111,3 +111,50 @@ fn a_fail_over_that_lost_something_logs_nobody_out_and_revives_nothing() {
     assert!(events.contains("timeline 00000001 of database"), "{events}");
     world.server.stop();
 }
+
+/// A snapshot of a machine's disk goes back on the same timeline: the node that runs sees that the
+/// log ends before what it has followed.
+#[test]
+fn a_database_that_goes_back_under_a_running_node_is_seen() {
+    let url = database();
+    let world = World::in_server(Server::builder().postgres(&url).start());
+    let busy = world.sign_in(&world.web, OFFLINE);
+    assert_eq!(query(&url, "SELECT number FROM epoch"), "0");
+    query(&url, "UPDATE log_head SET seq = seq - 1 WHERE seq > 0");
+    wait::until_true(BOUND, "the epoch is raised", || {
+        query(&url, "SELECT number FROM epoch") == "1"
+    });
+    Tokens::from(&world.server.refresh(&world.web, busy.refresh()));
+    wait::until_true(Duration::from_secs(2), "what was issued before is dead", || {
+        !world.server.is_active(&world.web, busy.access())
+    });
+    world.server.stop();
+}
+
+/// A dump that is loaded into another database has forgotten what was done since.
+#[test]
+fn a_dump_that_is_loaded_elsewhere_is_seen() {
+    let from = database();
+    let mut world = World::in_server(Server::builder().postgres(&from).start());
+    let busy = world.sign_in(&world.web, OFFLINE);
+    world.server.signal("TERM");
+    world.server.wait_exit(BOUND);
+    let (address, name) = from.rsplit_once('/').expect("an address names a database");
+    let there = format!("{from}_copy");
+    let copy = format!("CREATE DATABASE {name}_copy TEMPLATE {name}");
+    query(&format!("{address}/postgres"), &copy);
+    let text = std::fs::read_to_string(&world.server.config).expect("readable");
+    std::fs::write(&world.server.config, text.replace(&from, &there)).expect("writable");
+    world.server.spawn();
+    world.server.wait_ready();
+    assert_eq!(query(&there, "SELECT number FROM epoch"), "1");
+    assert!(!world.server.is_active(&world.web, busy.access()), "issued before");
+    Tokens::from(&world.server.refresh(&world.web, busy.refresh()));
+    // The positive twin: the next start finds the same database.
+    world.server.signal("TERM");
+    world.server.wait_exit(BOUND);
+    world.server.spawn();
+    world.server.wait_ready();
+    assert_eq!(query(&there, "SELECT number FROM epoch"), "1");
+    world.server.stop();
+}

@@ -62,8 +62,6 @@ pub const CODE_FAILURES_MAX: u32 = 5;
 pub const CODE_REMEMBERED: Duration = Duration::from_hours(24);
 /// How long a person may take to sign in and consent.
 pub const INTERACTION_LIFETIME: Duration = Duration::from_mins(30);
-/// How long a sign-in lasts.
-pub const SESSION_LIFETIME: Duration = Duration::from_hours(12);
 /// Rows in one page of a list.
 pub const PAGE_ROWS_MAX: u32 = 500;
 /// Rows in a page that does not say.

@@ -95,7 +95,7 @@ impl RevocationKind {
 
 impl RevocationTarget {
     /// Its kind.
-    pub const fn which(&self) -> RevocationKind {
+    pub const fn kind(&self) -> RevocationKind {
         match self {
             Self::Client(_) => RevocationKind::Client,
             Self::Family(_) => RevocationKind::Family,
@@ -106,11 +106,6 @@ impl RevocationTarget {
             Self::Token(_) => RevocationKind::Token,
             Self::User(_) => RevocationKind::User,
         }
-    }
-
-    /// The kind's name, for metrics and the audit log.
-    pub const fn kind(&self) -> &'static str {
-        self.which().name()
     }
 
     /// What it names; nothing for the whole tenant.

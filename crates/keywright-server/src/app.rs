@@ -310,7 +310,7 @@ impl App {
         let mut set = self.revocations.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         for entry in entries {
             set.learn(entry);
-            self.metrics.revoked(entry.target.kind());
+            self.metrics.revoked(entry.target.kind().name());
         }
     }
 

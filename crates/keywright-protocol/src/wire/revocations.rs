@@ -82,7 +82,7 @@ pub struct FeedEntry {
 impl FeedEntry {
     /// An entry of the log; `floor` is where its floor stands now.
     pub fn new(target: &RevocationTarget, expires_at: Timestamp, floor: Option<Floor>) -> Self {
-        let kind = target.which();
+        let kind = target.kind();
         let digest = RevocationDigest::of(kind, target.identifier());
         // Rounded up: an entry that ends within a second still matters in it.
         let ends_s = expires_at.as_unix_s().saturating_add(1);

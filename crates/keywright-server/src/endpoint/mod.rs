@@ -100,11 +100,11 @@ fn get_and_post<H: Handler<T, ()> + Clone, T: 'static>(handler: H) -> MethodRout
 /// come here: they are answered before.
 fn only(methods: MethodRouter, allowed: &'static str) -> MethodRouter {
     methods.fallback(move |ctx: Ctx, method: Method| async move {
-        refuse_method(&ctx, &method, allowed)
+        refuse_method(&ctx, allowed)
     })
 }
 
-fn refuse_method(ctx: &Ctx, _: &Method, allowed: &'static str) -> Response {
+fn refuse_method(ctx: &Ctx, allowed: &'static str) -> Response {
     let wire = WireError::new(ErrorCode::MethodNotAllowed, "the endpoint has no such method");
     let mut response = refusal_response(ctx, &Refused::Http(wire));
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));

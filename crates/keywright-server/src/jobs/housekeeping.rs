@@ -130,3 +130,22 @@ async fn give_up(app: &App, holder: &str) {
         tracing::debug!(error = %fault, "the lease ends by itself");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::testing::World;
+
+    #[tokio::test]
+    async fn nothing_is_deleted_by_a_clock_that_was_set() {
+        let World { app, clock, .. } = World::start().await;
+        let mut watch = Watch::begin(app.now());
+        assert!(watch.may_judge(&app).await);
+        clock.advance(CLOCKS_DIFFER_MAX / 2);
+        assert!(watch.may_judge(&app).await, "a small step");
+        clock.advance(Duration::from_hours(14));
+        assert!(!watch.may_judge(&app).await);
+        clock.set_back(Duration::from_hours(14));
+        assert!(watch.may_judge(&app).await, "it is right again");
+    }
+}

@@ -43,7 +43,7 @@ pub async fn revoke(
     operator: &Operator,
     target: RevocationTarget,
 ) -> Result<Vec<RevocationEntry>, OperationError> {
-    let id = id_of(&target).to_owned();
+    let id = target.identifier().to_owned();
     if id.len() > ID_BYTES_MAX {
         return Err(OperationError::invalid("id", "is too long"));
     }
@@ -98,7 +98,7 @@ pub(super) async fn commit(
     target: RevocationTarget,
 ) -> Result<Vec<RevocationEntry>, OperationError> {
     let now = app.now();
-    let (kind, id) = (target.kind(), id_of(&target).to_owned());
+    let (kind, id) = (target.kind().name(), target.identifier().to_owned());
     let record = Record::of(describe(operator.event(event_type(&target), now), &target));
     let revoke = Revoke {
         tenant: operator.tenant().clone(),
@@ -153,7 +153,7 @@ const fn event_type(target: &RevocationTarget) -> EventType {
 }
 
 fn describe(mut event: AuditEvent, target: &RevocationTarget) -> AuditEvent {
-    let mut reason = format!("{} revoked by an operator", target.kind());
+    let mut reason = format!("{} revoked by an operator", target.kind().name());
     match target {
         RevocationTarget::Client(id) => event.client_id = Some(id.clone()),
         RevocationTarget::Family(id) => event.family_id = Some(id.clone()),
@@ -165,17 +165,4 @@ fn describe(mut event: AuditEvent, target: &RevocationTarget) -> AuditEvent {
         RevocationTarget::User(id) => event.subject = Some(id.clone()),
     }
     event.because(reason)
-}
-
-fn id_of(target: &RevocationTarget) -> &str {
-    match target {
-        RevocationTarget::Client(id) => id.as_str(),
-        RevocationTarget::Family(id) => id.as_str(),
-        RevocationTarget::Grant(id) => id.as_str(),
-        RevocationTarget::Session(id) => id.as_str(),
-        RevocationTarget::SigningKey(kid) => kid,
-        RevocationTarget::Tenant => "",
-        RevocationTarget::Token(id) => id.as_str(),
-        RevocationTarget::User(id) => id.as_str(),
-    }
 }
