@@ -99,9 +99,7 @@ fn get_and_post<H: Handler<T, ()> + Clone, T: 'static>(handler: H) -> MethodRout
 /// Any other method is refused with the ones that there are, RFC 9110 §15.5.6. Preflights never
 /// come here: they are answered before.
 fn only(methods: MethodRouter, allowed: &'static str) -> MethodRouter {
-    methods.fallback(move |ctx: Ctx, method: Method| async move {
-        refuse_method(&ctx, allowed)
-    })
+    methods.fallback(move |ctx: Ctx| async move { refuse_method(&ctx, allowed) })
 }
 
 fn refuse_method(ctx: &Ctx, allowed: &'static str) -> Response {

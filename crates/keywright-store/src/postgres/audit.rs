@@ -13,6 +13,20 @@ use crate::StoreFault;
 use crate::attempt::kept;
 use crate::audit::{AuditStore, REFUSALS_MAX, Recorded, RefusedRequest, StoredEvent};
 
+/// Each stretch of each log has its own small tree of requests. An epoch skips many stretches.
+const OF_REQUEST: &str = "WITH RECURSIVE stretch (tenant, number, last) AS (
+        SELECT tenant, 0::bigint, seq >> 12 FROM audit_head
+        UNION ALL
+        SELECT tenant,
+            (SELECT min(a.seq) FROM audit a
+             WHERE a.tenant = stretch.tenant AND a.seq >= (number + 1) << 12) >> 12,
+            last
+        FROM stretch WHERE number < last
+     )
+     SELECT a.seq, a.body, a.prev_hash, a.hash FROM stretch s
+     JOIN audit a ON a.tenant = s.tenant AND a.seq >> 12 = s.number AND a.request = $1
+     ORDER BY a.tenant, a.seq";
+
 #[async_trait]
 impl AuditStore for PostgresStore {
     async fn record(&self, record: Record) -> Result<Recorded, StoreFault> {
@@ -45,9 +59,7 @@ impl AuditStore for PostgresStore {
 
     async fn audit_of_request(&self, request: &RequestId) -> Result<Vec<StoredEvent>, StoreFault> {
         chain::lengthen(&self.shared, chain::Held::WaitedFor).await?;
-        let sql = "SELECT seq, body, prev_hash, hash FROM audit WHERE request = $1
-             ORDER BY tenant, seq";
-        let rows = self.all(sql, &[&pack(request)]).await?;
+        let rows = self.all(OF_REQUEST, &[&pack(request)]).await?;
         rows.iter().map(read_event).collect()
     }
 

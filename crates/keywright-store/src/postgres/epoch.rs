@@ -83,9 +83,7 @@ pub(super) async fn follow_timeline(db: &Connection) -> Result<(), StoreFault> {
     followed
 }
 
-/// Which history this is: the timeline, eight hexadecimal digits (the first part of the log's file
-/// names), and where the server tells it, which database of which cluster: a dump that is loaded
-/// elsewhere has forgotten as much as one that is recovered.
+/// Eight hexadecimal digits, the first part of the log's file names.
 async fn timeline(db: &Connection) -> Result<Option<String>, StoreFault> {
     let known = "SELECT 1 WHERE to_regclass('epoch') IS NOT NULL
         AND to_regproc('pg_walfile_name') IS NOT NULL
@@ -93,25 +91,13 @@ async fn timeline(db: &Connection) -> Result<Option<String>, StoreFault> {
     if !matches!(db.one(known, &[]).await, Ok(Some(_))) {
         return Ok(None);
     }
-    let sql = "SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8) || ' of database '
-            || (SELECT oid FROM pg_database WHERE datname = current_database())";
+    let sql = "SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8)";
     match db.one(sql, &[]).await {
-        Ok(Some(row)) => Ok(Some(format!("{}{}", row.text(0)?, cluster(db).await?))),
-        Ok(None) => Ok(None),
+        Ok(row) => row.map(|row| row.text(0)).transpose(),
         Err(fault) if db.is_usable() => {
             tracing::debug!(error = %fault, "the database does not tell its timeline");
             Ok(None)
         }
-        Err(fault) => Err(fault),
-    }
-}
-
-/// The identity that a cluster was given when it was made.
-async fn cluster(db: &Connection) -> Result<String, StoreFault> {
-    let sql = "SELECT ' in cluster ' || system_identifier FROM pg_control_system()";
-    match db.one(sql, &[]).await {
-        Ok(row) => row.map_or_else(|| Ok(String::new()), |row| row.text(0)),
-        Err(_) if db.is_usable() => Ok(String::new()),
         Err(fault) => Err(fault),
     }
 }

@@ -13,9 +13,21 @@ use crate::StoreFault;
 use crate::attempt::{Undo, kept};
 use crate::audit::{AuditStore, REFUSALS_MAX, Recorded, RefusedRequest, StoredEvent};
 
-/// Without being told, SQLite would read the log for the order.
-pub(super) const OF_REQUEST: &str = "SELECT seq, body, prev_hash, hash
-     FROM audit INDEXED BY audit_of_request WHERE request = ?1 ORDER BY tenant, seq";
+/// Each stretch of each log has its own small tree of requests; without being told, SQLite would
+/// read the log instead.
+pub(super) const OF_REQUEST: &str = "WITH RECURSIVE stretch (tenant, number, last) AS (
+        SELECT id, 0, (SELECT max(seq) FROM audit WHERE tenant = id) >> 12 FROM tenant
+        UNION ALL
+        SELECT tenant,
+            (SELECT min(seq) FROM audit a
+             WHERE a.tenant = stretch.tenant AND a.seq >= (number + 1) << 12) >> 12,
+            last
+        FROM stretch WHERE number < last
+     )
+     SELECT a.seq, a.body, a.prev_hash, a.hash FROM stretch s
+     CROSS JOIN audit a INDEXED BY audit_of_request
+        ON a.tenant = s.tenant AND a.seq >> 12 = s.number AND a.request = ?1
+     ORDER BY a.tenant, a.seq";
 
 #[async_trait]
 impl AuditStore for SqliteStore {

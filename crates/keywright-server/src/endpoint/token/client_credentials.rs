@@ -7,6 +7,7 @@ use keywright_protocol::grant::client_credentials;
 use keywright_protocol::policy::approve;
 use keywright_protocol::wire::response::Receipt;
 use keywright_protocol::wire::token::TokenRequest;
+use keywright_store::StoreFault;
 use keywright_store::audit::Recorded;
 
 use crate::config::Issuance;
@@ -23,10 +24,27 @@ pub(super) async fn issue(
     let (scope, resources) = (request.scope.as_ref(), &request.resources);
     let plan = client_credentials::decide(client.client(), scope, resources, &catalog)?;
     let approved = approve(plan, client.client())?;
-    let minted = mint_for(ctx, approved.plan()).await.access(&approved)?;
+    let mint = mint_for(ctx, approved.plan()).await;
+    if mint.earliest_iat_s > ctx.now().as_unix_s() {
+        // Something was revoked in this second. What else was done to the client by whoever did
+        // that must be known as well: a token that is dated after it would outlive it.
+        ctx.app.take_over_changes().await?;
+    }
+    refuse_changed(ctx, client)?;
+    let minted = mint.access(&approved)?;
     let event = issued_event(ctx, EventType::TokenIssued, client, approved.plan(), &minted);
     let record = Record::of(event).once(client.once());
     respond(&minted, commit(ctx, record).await?)
+}
+
+/// The client must be the one that was proven: no row says so, and no revocation that this node
+/// has not heard of takes what it dates ahead.
+fn refuse_changed(ctx: &Ctx, client: &AuthenticatedClient) -> Result<(), StoreFault> {
+    let known = ctx.tenant.client(&client.client().id);
+    match known.filter(|known| std::ptr::eq(&raw const *known.client, client.client())) {
+        Some(_) => Ok(()),
+        None => Err(StoreFault::Unavailable("the client was changed meanwhile".to_owned())),
+    }
 }
 
 /// The event is all there is to store; `audit.issuance` says whether anybody waits for it.

@@ -157,7 +157,9 @@ CREATE TABLE audit (
     body TEXT NOT NULL,
     PRIMARY KEY (tenant, seq)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX audit_of_request ON audit (request) WHERE request IS NOT NULL;
+-- Request identifiers are random. Indexed in stretches of 4096 events, new ones fall on few pages,
+-- and a search asks each stretch.
+CREATE INDEX audit_of_request ON audit (tenant, seq >> 12, request) WHERE request IS NOT NULL;
 
 CREATE TABLE refusal (
     key INTEGER PRIMARY KEY AUTOINCREMENT,
