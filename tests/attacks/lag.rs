@@ -1,6 +1,6 @@
 //! What a node has not heard of yet decides nothing: docs/attacks.md, "Lag".
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -53,9 +53,7 @@ fn nothing_outlives_the_acknowledgement() {
                 good.map(|answer| Tokens::from(&answer)).collect::<Vec<_>>()
             });
             // So that it is being done over the end of a second.
-            let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("now");
-            let until = Duration::from_millis(1850 + round * 30);
-            std::thread::sleep(until - Duration::from_millis(since.subsec_millis().into()));
+            wait::past_next_second(850 + round * 30);
             world.server.cli(&["client", "disable", &world.service.id]).expect_status(0);
             asking.join().expect("it asked")
         });

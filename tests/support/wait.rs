@@ -22,6 +22,14 @@ pub(crate) fn until_true(bound: Duration, what: &str, mut probe: impl FnMut() ->
     until(bound, what, || probe().then_some(()));
 }
 
+/// Sleeps into the next second of the clock, and so many milliseconds further.
+#[expect(clippy::disallowed_methods, reason = "a test waits for the clock")]
+pub(crate) fn past_next_second(further_ms: u64) {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    let left_ms = 1000 - u64::from(since.subsec_millis());
+    std::thread::sleep(Duration::from_millis(left_ms + further_ms));
+}
+
 /// Seconds since 1970, as claims count them.
 #[expect(clippy::disallowed_methods, reason = "a test compares claims with the real clock")]
 pub(crate) fn now_s() -> i64 {
