@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::world::{API, service_metadata, with};
-use crate::support::{Client, Tokens, World, wait};
+use crate::support::postgres::Postgres;
+use crate::support::tokens::authenticated;
+use crate::support::world::{service_metadata, with};
+use crate::support::{API, Client, Server, Tokens, World, wait};
 
 /// A resource server that looks at the tokens of others.
 fn watcher(world: &World) -> Client {
@@ -64,5 +66,30 @@ fn nothing_outlives_the_acknowledgement() {
         world.server.cli(&["client", "enable", &world.service.id]).expect_status(0);
         wait::until_true(Duration::from_secs(10), "it is enabled", || ask(&world).status == 200);
     }
+    world.server.stop();
+}
+
+/// A node that is cut off from the store cannot know what is revoked: for a moment it answers, and
+/// then it says so.
+#[test]
+fn a_node_without_its_store_calls_nothing_active_for_long() {
+    let mut postgres = Postgres::start();
+    let server = Server::builder().postgres(&postgres.url()).start();
+    let world = World::in_server(server);
+    let token = Tokens::from(&ask(&world));
+    let introspect = || {
+        let form = [("token", token.access())];
+        authenticated(&world.server.url("/introspect"), &world.service, &form).send()
+    };
+    assert_eq!(introspect().expect(200)["active"], true);
+    postgres.stop("fast");
+    let refused = wait::until(Duration::from_secs(30), "it does not know any more", || {
+        Some(introspect()).filter(|answer| answer.status != 200)
+    });
+    refused.expect_error(503, "temporarily_unavailable");
+    assert!(refused.header("retry-after").is_some(), "CONTRACT-6");
+    postgres.start_again();
+    wait::until_true(Duration::from_secs(30), "it knows again", || introspect().status == 200);
+    assert!(world.server.is_active(&world.service, token.access()), "nothing was lost");
     world.server.stop();
 }
