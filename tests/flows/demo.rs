@@ -157,12 +157,12 @@ fn the_sample_api_refuses_when_the_issuer_does_not_know_what_is_revoked() {
     // Where nothing was ever revoked there is nothing to read.
     command(folder.path(), &["token", "revoke", &another_token(folder.path(), token)]);
     change("ALTER TABLE revocation RENAME TO hidden");
-    let refused = wait::until(Duration::from_secs(60), "the API refuses", || {
+    let refused = wait::until(Duration::from_mins(1), "the API refuses", || {
         Some(call()).filter(|answer| answer.status != 200)
     });
     let told = (refused.status, refused.error());
     assert_eq!(told, (503, "temporarily_unavailable".to_owned()), "{}", refused.text());
     assert!(refused.header("retry-after").is_some(), "CONTRACT-6");
     change("ALTER TABLE hidden RENAME TO revocation");
-    wait::until_true(Duration::from_secs(60), "the API lets it in again", || call().status == 200);
+    wait::until_true(Duration::from_mins(1), "the API lets it in again", || call().status == 200);
 }
