@@ -40,13 +40,14 @@ fn a_node_that_slept_hears_first() {
     world.server.stop();
 }
 
-/// Tokens carry whole seconds. What a client gets while it is being disabled, over the end of a
-/// second, is dead all the same once that is acknowledged.
+/// Tokens carry whole seconds. What a client gets while it is being disabled or deleted, over the
+/// end of a second, is dead all the same once that is acknowledged.
 #[test]
 fn nothing_outlives_the_acknowledgement() {
     let world = World::start();
     let watcher = watcher(&world);
-    for round in 0..5 {
+    for round in 0..6 {
+        let end = if round < 5 { "disable" } else { "delete" };
         let issued = std::thread::scope(|scope| {
             let asking = scope.spawn(|| {
                 // Until it is refused: what fails counts as guesses.
@@ -56,15 +57,17 @@ fn nothing_outlives_the_acknowledgement() {
             });
             // So that it is being done over the end of a second.
             wait::past_next_second(850 + round * 30);
-            world.server.cli(&["client", "disable", &world.service.id]).expect_status(0);
+            world.server.cli(&["client", end, &world.service.id]).expect_status(0);
             asking.join().expect("it asked")
         });
         assert!(!issued.is_empty());
         let alive = |tokens: &&Tokens| world.server.is_active(&watcher, tokens.access());
         let alive = issued.iter().filter(alive).count();
         assert_eq!(alive, 0, "of {} tokens, in round {round}", issued.len());
-        world.server.cli(&["client", "enable", &world.service.id]).expect_status(0);
-        wait::until_true(Duration::from_secs(10), "it is enabled", || ask(&world).status == 200);
+        if end == "disable" {
+            world.server.cli(&["client", "enable", &world.service.id]).expect_status(0);
+            assert_eq!(ask(&world).status, 200, "the positive twin: it is enabled");
+        }
     }
     world.server.stop();
 }
@@ -88,6 +91,7 @@ fn a_node_without_its_store_calls_nothing_active_for_long() {
     });
     refused.expect_error(503, "temporarily_unavailable");
     assert!(refused.header("retry-after").is_some(), "CONTRACT-6");
+    ask(&world).expect_error(503, "temporarily_unavailable");
     postgres.start_again();
     wait::until_true(Duration::from_secs(30), "it knows again", || introspect().status == 200);
     assert!(world.server.is_active(&world.service, token.access()), "nothing was lost");

@@ -111,15 +111,30 @@ fn answers_are_bounded() {
     world.server.client_credentials(&world.service, "orders:read");
 }
 
+/// A client whose keys are where they can be fetched.
+struct Fetched {
+    world: World,
+    key: Key,
+    canary: Canary,
+    client: Client,
+}
+
+impl Fetched {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let certificates = Certificates::generate(folder.path());
+        let key = Key::generate();
+        let canary = Canary::serve(&certificates, ok(&key.set().to_string()));
+        let world = open_world(&certificates);
+        let client = register(&world, &canary.address);
+        Self { world, key, canary, client }
+    }
+}
+
 /// Whoever knows a client's name must not make the server fetch at every request.
 #[test]
 fn keys_are_not_fetched_for_every_request() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let certificates = Certificates::generate(folder.path());
-    let key = Key::generate();
-    let canary = Canary::serve(&certificates, ok(&key.set().to_string()));
-    let world = open_world(&certificates);
-    let client = register(&world, &canary.address);
+    let Fetched { world, key, canary, client } = Fetched::start();
     for _ in 0..10 {
         assert_eq!(present(&world, &key, &client.id).status, 200, "the right key");
         let forged = Key::generate();
@@ -132,12 +147,7 @@ fn keys_are_not_fetched_for_every_request() {
 /// it knows.
 #[test]
 fn keys_outlive_an_address_that_fails() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let certificates = Certificates::generate(folder.path());
-    let key = Key::generate();
-    let canary = Canary::serve(&certificates, ok(&key.set().to_string()));
-    let world = open_world(&certificates);
-    let client = register(&world, &canary.address);
+    let Fetched { world, key, canary, client } = Fetched::start();
     assert_eq!(present(&world, &key, &client.id).status, 200, "the right key");
     drop(canary);
     // So long the server does not ask again.

@@ -386,9 +386,6 @@ impl App {
         let now = self.now();
         // The heads first: what changes while everything is loaded is followed afterwards.
         let heads = self.store.log_heads().await?;
-        if let Ok(mut seq) = self.followed_changes.lock() {
-            *seq = heads.change;
-        }
         let tenants = self.store.list_tenants().await?;
         let mut clients: HashMap<TenantId, Vec<Client>> = HashMap::new();
         for client in self.store.all_clients().await? {
@@ -403,6 +400,10 @@ impl App {
             loaded.insert(state.id(), state);
         }
         self.tenants.store(Arc::new(loaded));
+        // Only now: a load that failed, or that nobody waited for, is done again.
+        if let Ok(mut seq) = self.followed_changes.lock() {
+            *seq = heads.change;
+        }
         self.follow_revocations().await?;
         // What was swept from the log before this start concerns no living token.
         self.revocations_followed_to(heads.revocation);

@@ -21,7 +21,7 @@ pub trait RevocationStore {
     /// * `Grant`: the row is deleted, its families are marked.
     /// * `Session`: as [`crate::session::SessionEnd::Revoked`].
     /// * `Client`, `User`, `Tenant`: `not_before` is raised to the moment; all that a user has ends
-    ///   by name.
+    ///   by name. A client that was deleted is revoked again while the log knows it.
     /// * `SigningKey`: the key is gone from the record's moment on.
     async fn revoke(&self, revoke: Revoke) -> Result<Revoked, StoreFault>;
 

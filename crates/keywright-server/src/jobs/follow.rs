@@ -77,6 +77,9 @@ pub(super) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
                     tracing::error!(error = %fault, "cannot take over what was changed");
                 }
                 applied = outcome.is_ok();
+                if !applied && !pause(&mut stop, period).await {
+                    break;
+                }
             }
         }
     }

@@ -22,10 +22,17 @@ const LEASE_LASTS: Duration = Duration::from_mins(1);
 
 pub(super) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let holder = keywright_jose::base64url_encode(&random::<12>(&*app.environment));
-    let mut watch = Watch::begin(app.now());
+    let (mut trust, begun) = (Trust::begin(app.now()), Instant::now());
     loop {
         look_after_own(&app);
-        let held = watch.may_judge(&app).await && look_after_shared(&app, &holder).await;
+        let trusted = match app.store.clock().await {
+            Ok(store) => trust.in_clock(app.now(), store, begun.elapsed()),
+            Err(_) => Err("the store does not answer"),
+        };
+        if let Err(why) = trusted {
+            tracing::warn!(why, "housekeeping is left alone");
+        }
+        let held = trusted.is_ok() && look_after_shared(&app, &holder).await;
         if !pause(&mut stop, PERIOD).await {
             if held {
                 give_up(&app, &holder).await;
@@ -40,41 +47,40 @@ const CLOCKS_DIFFER_MAX: Duration = Duration::from_mins(5);
 /// After so long a clock that was set is believed: somebody would have set it back.
 const CLOCK_BELIEVED: Duration = Duration::from_hours(1);
 
-/// Sees whether the clock may be trusted with what is deleted for being old. What a wrong clock
-/// deletes is gone: sessions, families, keys.
-struct Watch {
+/// Whether the clock may be trusted with what is deleted for being old. What a wrong clock deletes
+/// is gone: sessions, families, keys.
+struct Trust {
+    /// When a time that nobody sets began to be counted, by the clock.
     begun_at: Timestamp,
-    begun: Instant,
-    set: Option<Instant>,
+    /// So long after that, the clock was found to have been set.
+    set_after: Option<Duration>,
 }
 
-impl Watch {
-    fn begin(now: Timestamp) -> Self {
-        Self { begun_at: now, begun: Instant::now(), set: None }
+impl Trust {
+    const fn begin(now: Timestamp) -> Self {
+        Self { begun_at: now, set_after: None }
     }
 
-    async fn may_judge(&mut self, app: &App) -> bool {
-        let now = app.now();
+    /// `store` is what the store's own clock says, and `elapsed` how long it is since the beginning.
+    fn in_clock(
+        &mut self,
+        now: Timestamp,
+        store: Option<Timestamp>,
+        elapsed: Duration,
+    ) -> Result<(), &'static str> {
         let differ = |a: Timestamp, b: Timestamp| a.since(b).max(b.since(a)) > CLOCKS_DIFFER_MAX;
-        match app.store.clock().await {
-            Ok(Some(clock)) if differ(clock, now) => {
-                tracing::warn!("this clock and the database's differ: housekeeping is left alone");
-                return false;
-            }
-            Ok(_) => {}
-            Err(_) => return false,
+        if store.is_some_and(|store| differ(store, now)) {
+            return Err("this clock and the database's differ");
         }
-        if !differ(self.begun_at.plus(self.begun.elapsed()), now) {
-            self.set = None;
-            return true;
+        if !differ(self.begun_at.plus(elapsed), now) {
+            self.set_after = None;
+            return Ok(());
         }
-        let set = *self.set.get_or_insert_with(Instant::now);
-        if set.elapsed() >= CLOCK_BELIEVED {
-            *self = Self::begin(now);
-            return true;
+        let set_after = *self.set_after.get_or_insert(elapsed);
+        if elapsed.saturating_sub(set_after) < CLOCK_BELIEVED {
+            return Err("the clock was set less than an hour ago");
         }
-        tracing::warn!("the clock was set: for an hour housekeeping is left alone");
-        false
+        Ok(())
     }
 }
 
@@ -134,18 +140,24 @@ async fn give_up(app: &App, holder: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admin::testing::World;
 
-    #[tokio::test]
-    async fn nothing_is_deleted_by_a_clock_that_was_set() {
-        let World { app, clock, .. } = World::start().await;
-        let mut watch = Watch::begin(app.now());
-        assert!(watch.may_judge(&app).await);
-        clock.advance(CLOCKS_DIFFER_MAX / 2);
-        assert!(watch.may_judge(&app).await, "a small step");
-        clock.advance(Duration::from_hours(14));
-        assert!(!watch.may_judge(&app).await);
-        clock.set_back(Duration::from_hours(14));
-        assert!(watch.may_judge(&app).await, "it is right again");
+    #[test]
+    fn nothing_is_deleted_by_a_clock_that_may_be_wrong() {
+        let (start, hour) = (Timestamp::from_unix_s(1_800_000_000), Duration::from_hours(1));
+        let mut trust = Trust::begin(start);
+        let mut may = |ahead: Duration, store_ahead: Option<Duration>, elapsed: Duration| {
+            let at = |ahead| start.plus(elapsed).plus(ahead);
+            trust.in_clock(at(ahead), store_ahead.map(at), elapsed).is_ok()
+        };
+        assert!(may(Duration::ZERO, None, Duration::ZERO));
+        assert!(may(CLOCKS_DIFFER_MAX, None, hour), "a small step");
+        assert!(!may(14 * hour, None, hour));
+        assert!(!may(14 * hour, None, hour + hour / 2));
+        assert!(may(Duration::ZERO, None, 2 * hour), "it is right again");
+        assert!(!may(14 * hour, None, 3 * hour));
+        assert!(may(14 * hour, None, 4 * hour), "nobody has set it back");
+        assert!(may(14 * hour, Some(14 * hour), 4 * hour), "the database agrees");
+        assert!(!may(14 * hour, Some(Duration::ZERO), 4 * hour), "the database differs");
+        assert!(!may(Duration::ZERO, Some(hour), 5 * hour), "in either direction");
     }
 }

@@ -128,6 +128,7 @@ contract! {
         revoking_twice_does_no_harm,
         the_log_is_ordered,
         what_a_user_has_ends_whatever_clock_dated_it,
+        a_deleted_client_is_revoked_again,
         a_replayed_assertion_revokes_nothing,
         a_token_is_listed_with_its_event_or_not_at_all,
         a_rotation_lists_its_token_once,

@@ -7,10 +7,10 @@ use keywright_protocol::revocation::RevocationTarget;
 use keywright_protocol::status_list::{ListedToken, TokenNames};
 use keywright_protocol::time::Timestamp;
 
-use super::fixture::{TOKENS, World, at_s, entries, id_bytes};
+use super::fixture::{TOKENS, World, at_s, done, entries, id_bytes, targets};
 use crate::SharedStore;
 use crate::audit::Recorded;
-use crate::client::Create;
+use crate::client::{Create, DeleteClient};
 use crate::key::{KeyTimes, StoredKey};
 use crate::refresh::Rotate;
 use crate::revocation::{Revoke, Revoked};
@@ -215,6 +215,22 @@ pub(super) async fn what_a_user_has_ends_whatever_clock_dated_it(store: SharedSt
     assert!(!matches!(rotated, Rotate::Committed(_)), "{rotated:?}");
     let again = world.revoke(RevocationTarget::Session(session), at_s(6)).await;
     assert!(matches!(again, Revoked::Missing), "{again:?}");
+}
+
+/// A node that has not heard of a deletion may have issued something since.
+pub(super) async fn a_deleted_client_is_revoked_again(store: SharedStore) {
+    let world = World::new(store.clone()).await;
+    let client = RevocationTarget::Client(world.client.clone());
+    let delete = DeleteClient {
+        tenant: world.tenant.clone(),
+        id: world.client.clone(),
+        tokens_expire_at: at_s(2).plus(TOKENS),
+        record: world.event(at_s(2)),
+    };
+    assert_eq!(targets(done(store.delete_client(delete).await.unwrap()).1), [client.clone()]);
+    let changes = store.log_heads().await.unwrap().change;
+    assert_eq!(entries(world.revoke(client, at_s(3)).await).len(), 1);
+    assert_eq!(store.log_heads().await.unwrap().change, changes, "there is nothing to load");
 }
 
 pub(super) async fn the_log_is_ordered(store: SharedStore) {

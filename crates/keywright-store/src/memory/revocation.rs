@@ -58,7 +58,10 @@ impl State {
     fn knows(&self, revoke: &Revoke) -> bool {
         let tenant = revoke.tenant.clone();
         match revoke.target.clone() {
-            RevocationTarget::Client(id) => self.clients.contains_key(&(tenant, id)),
+            RevocationTarget::Client(id) => {
+                self.clients.contains_key(&(tenant, id))
+                    || self.is_revoked(&revoke.tenant, &revoke.target)
+            }
             RevocationTarget::Family(id) => self.families.contains_key(&(tenant, id)),
             RevocationTarget::Grant(id) => self.grants.contains_key(&(tenant, id)),
             RevocationTarget::Session(id) => self.sessions.contains_key(&(tenant, id)),
@@ -75,8 +78,8 @@ impl State {
             RevocationTarget::Client(id) => {
                 if let Some(client) = self.clients.get_mut(&(tenant.clone(), id.clone())) {
                     client.not_before = client.not_before.max(now);
+                    self.changed(tenant, Changed::Client(id.clone()), now);
                 }
-                self.changed(tenant, Changed::Client(id.clone()), now);
             }
             RevocationTarget::Family(id) => {
                 self.mark_family(tenant, id);

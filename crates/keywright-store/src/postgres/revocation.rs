@@ -109,7 +109,9 @@ async fn revoke_client(
     id: &ClientId,
     now: Timestamp,
 ) -> Result<bool, StoreFault> {
-    let Some(mut client) = client::load(tx, tenant, id).await? else { return Ok(false) };
+    let Some(mut client) = client::load(tx, tenant, id).await? else {
+        return tx.is_revoked(tenant, &RevocationTarget::Client(id.clone())).await;
+    };
     client.not_before = client.not_before.max(now);
     client::save(tx, &client).await?;
     tx.changed(tenant, &Changed::Client(id.clone()), now).await?;

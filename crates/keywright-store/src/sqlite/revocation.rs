@@ -96,7 +96,9 @@ fn revoke_client(
     id: &ClientId,
     now: Timestamp,
 ) -> rusqlite::Result<bool> {
-    let Some(mut client) = client::load(tx.db, tenant, id)? else { return Ok(false) };
+    let Some(mut client) = client::load(tx.db, tenant, id)? else {
+        return tx.is_revoked(tenant, &RevocationTarget::Client(id.clone()));
+    };
     client.not_before = client.not_before.max(now);
     client::save(tx.db, &client)?;
     tx.changed(tenant, &Changed::Client(id.clone()), now)?;

@@ -132,7 +132,7 @@ pub(super) async fn repeat_if_time_passed(app: &App, entry: &RevocationEntry) ->
     };
     match app.store.revoke(revoke).await {
         Ok(Revoked::Done(entries)) => app.learn(&entries),
-        // A client that was deleted has no row to raise.
+        // A tenant is never deleted, and a deleted client's entry is in the log.
         Ok(Revoked::Missing | Revoked::AssertionReplayed) => {}
         Err(fault) => tracing::warn!(error = %fault, "a revocation does not reach to its answer"),
     }
