@@ -61,7 +61,7 @@ impl Trust {
         Self { begun_at: now, set_after: None }
     }
 
-    /// `store` is what the store's own clock says, and `elapsed` how long it is since the beginning.
+    /// `store` is what the store's own clock says; `elapsed` is how long ago the beginning was.
     fn in_clock(
         &mut self,
         now: Timestamp,

@@ -227,7 +227,8 @@ pub(super) async fn a_deleted_client_is_revoked_again(store: SharedStore) {
         tokens_expire_at: at_s(2).plus(TOKENS),
         record: world.event(at_s(2)),
     };
-    assert_eq!(targets(done(store.delete_client(delete).await.unwrap()).1), [client.clone()]);
+    let ((), deleted) = done(store.delete_client(delete).await.unwrap());
+    assert_eq!(targets(deleted), std::slice::from_ref(&client));
     let changes = store.log_heads().await.unwrap().change;
     assert_eq!(entries(world.revoke(client, at_s(3)).await).len(), 1);
     assert_eq!(store.log_heads().await.unwrap().change, changes, "there is nothing to load");
