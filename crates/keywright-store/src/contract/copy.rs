@@ -124,6 +124,33 @@ pub(super) async fn copies_that_raise_the_epoch_take_different_places(
     assert_eq!(to.changes_since(between.change, 10).await.unwrap().len(), 1);
 }
 
+/// The mark goes last, so that no store is served before what has to begin there has begun.
+pub(super) async fn what_begins_before_a_copy_ends_goes_on_from_it(
+    from: SharedStore,
+    to: SharedStore,
+) {
+    let world = inhabited(from.clone()).await;
+    // The second time, an attempt was cut off just before its end.
+    for attempt in 1..=2 {
+        if attempt == 1 {
+            to.begin_copy("there").await.unwrap();
+        }
+        let proofs = transfer(&mut *from.snapshot().await.unwrap(), &*to, &|_, _, _| {}).await;
+        assert!(proofs.unwrap().iter().all(crate::copy::Proof::holds));
+        let copied = whole_log(&to, &world.tenant).await;
+        assert_eq!(copied, whole_log(&from, &world.tenant).await);
+        assert_eq!(raise(&to, at_s(8)).await.number, 1);
+        // Reading is also what chains, where events are chained later than they happen.
+        let log = whole_log(&to, &world.tenant).await;
+        assert_eq!(log.len(), copied.len() + 1);
+        verify(&world.tenant, &log);
+    }
+    to.end_copy().await.unwrap();
+    let there = World::found(to.clone(), world.tenant.clone());
+    drop(there.revoke(RevocationTarget::Family(there.family_id(1)), at_s(9)).await);
+    verify(&there.tenant, &whole_log(&to, &there.tenant).await);
+}
+
 /// Fails when it is asked to write once too often.
 struct Failing {
     inner: SharedStore,

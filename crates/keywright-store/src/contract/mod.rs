@@ -196,6 +196,7 @@ copies! {
     a_copy_goes_on_where_the_original_was,
     copies_that_raise_the_epoch_take_different_places,
     an_interrupted_copy_goes_on,
+    what_begins_before_a_copy_ends_goes_on_from_it,
     what_changed_behind_a_copy_is_copied_anew,
     a_dump_brings_a_store_back,
     a_dump_that_was_changed_is_refused,

@@ -218,6 +218,16 @@ fn insertion(table: Table) -> String {
         Table::OneTime => format!(
             "INSERT INTO {into} ({columns}, spent_at) SELECT i.*, 0 FROM unnest({arrays}) AS i"
         ),
+        // What happens before the copy ends, such as the beginning of an epoch, goes on from here.
+        Table::Audit => format!(
+            "WITH put AS (
+                INSERT INTO {into} ({columns}) SELECT * FROM unnest({arrays})
+                RETURNING tenant, seq, hash
+             )
+             INSERT INTO audit_head (tenant, seq, hash)
+             SELECT DISTINCT ON (tenant) tenant, seq, hash FROM put ORDER BY tenant, seq DESC
+             ON CONFLICT (tenant) DO UPDATE SET seq = excluded.seq, hash = excluded.hash"
+        ),
         _ => format!("INSERT INTO {into} ({columns}) SELECT * FROM unnest({arrays})"),
     }
 }
@@ -304,13 +314,7 @@ async fn end_copy(db: &Connection) -> Result<(), StoreFault> {
         &[&SHAPE_AHEAD_MS],
     )
     .await?;
-    db.batch(
-        "DELETE FROM audit_head;
-         INSERT INTO audit_head (tenant, seq, hash)
-         SELECT DISTINCT ON (tenant) tenant, seq, hash FROM audit ORDER BY tenant, seq DESC;
-         DELETE FROM copying",
-    )
-    .await
+    db.batch("DELETE FROM copying").await
 }
 
 /// A transaction that sees one moment, on a connection of its own.
