@@ -9,6 +9,10 @@ use std::thread;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
 use keywright_protocol::limits::{PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
 use keywright_protocol::secret::Secret;
+use thread_priority::{
+    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy,
+    set_thread_priority_and_policy, thread_native_id,
+};
 use tokio::sync::oneshot;
 
 use crate::environment::{Environment, SlowLane, SlowWork, random};
@@ -19,8 +23,9 @@ const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 
-/// How far the threads stand back: a tenth of a processor where others want it, all of it else.
-const NICENESS: i32 = 10;
+/// How far the first thread stands back: a tenth of a processor where others want it, all of it
+/// else. Sign-ins never stand still. From 0, a niceness of 19, to 99, one of -20; this is one of 10.
+const FIRST_PRIORITY: u8 = 22;
 
 /// Whether a password fits.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -111,10 +116,10 @@ impl Passwords {
 pub(crate) fn threads(count: usize) -> SlowLane {
     let (work, given) = channel();
     let given = Arc::new(Mutex::new(given));
-    for _ in 0..count.max(1) {
+    for place in 0..count.max(1) {
         let given = Arc::clone(&given);
         let thread = thread::Builder::new().name("password".to_owned());
-        if let Err(error) = thread.spawn(move || serve(&given)) {
+        if let Err(error) = thread.spawn(move || serve(place, &given)) {
             tracing::error!(%error, "a thread for passwords could not be started");
         }
     }
@@ -123,17 +128,30 @@ pub(crate) fn threads(count: usize) -> SlowLane {
 }
 
 /// Works until nobody can ask any more.
-fn serve(given: &Mutex<Receiver<SlowWork>>) {
-    // Without it, sign-ins take their full share of the processors: worse, not wrong.
-    if let Err(error) = rustix::process::nice(NICENESS) {
-        tracing::warn!(%error, "sign-ins cannot stand back behind tokens");
-    }
+fn serve(place: usize, given: &Mutex<Receiver<SlowWork>>) {
+    stand_back(place);
     loop {
         let work = given.lock().unwrap_or_else(PoisonError::into_inner).recv();
         match work {
             Ok(work) => work(),
             Err(_) => return,
         }
+    }
+}
+
+/// All threads but the first take only what is left over: whoever wakes up to answer a request gets
+/// their processor at once, where the first keeps his for the rest of its turn.
+fn stand_back(place: usize) {
+    let (policy, priority) = match place {
+        0 => (NormalThreadSchedulePolicy::Other, FIRST_PRIORITY.try_into()),
+        _ => (NormalThreadSchedulePolicy::Idle, Ok(ThreadPriority::Min)),
+    };
+    let Ok(priority) = priority else { return };
+    let policy = ThreadSchedulePolicy::Normal(policy);
+    // Where a process that stands further back may not come forward, or the system knows no such
+    // thing, sign-ins take another share of the processors: worse, not wrong.
+    if let Err(error) = set_thread_priority_and_policy(thread_native_id(), priority, policy) {
+        tracing::debug!(%error, "sign-ins keep the priority of the process");
     }
 }
 
@@ -178,10 +196,10 @@ fn matches(password: &Secret<String>, hash: &str) -> bool {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum PasswordRefused {
     /// Longer than anything a person types.
-    #[error("the password is longer than {PASSWORD_BYTES_MAX} bytes")]
+    #[error("is longer than {PASSWORD_BYTES_MAX} bytes")]
     TooLong,
     /// Too easy to guess.
-    #[error("the password is shorter than {PASSWORD_CHARS_MIN} characters")]
+    #[error("is shorter than {PASSWORD_CHARS_MIN} characters")]
     TooShort,
 }
 

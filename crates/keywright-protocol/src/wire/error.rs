@@ -8,7 +8,7 @@ use crate::grant::GrantError;
 use crate::wire::RequestError;
 
 macro_rules! error_codes {
-    ($($(#[$doc:meta])* $name:ident = $text:literal, $status:literal;)*) => {
+    ($($(#[$doc:meta])* $name:ident = $text:literal, $status:literal, $meaning:literal;)*) => {
         /// An `error` code of a specification.
         #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
         pub enum ErrorCode { $($(#[$doc])* $name,)* }
@@ -22,6 +22,11 @@ macro_rules! error_codes {
                 match self { $(Self::$name => $text,)* }
             }
 
+            /// What it says to those who run the client.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$name => $meaning,)* }
+            }
+
             /// The HTTP status where the error is a response of its own.
             pub const fn status(self) -> u16 {
                 match self { $(Self::$name => $status,)* }
@@ -32,61 +37,83 @@ macro_rules! error_codes {
 
 error_codes! {
     /// RFC 6749 §4.1.2.1.
-    AccessDenied = "access_denied", 403;
+    AccessDenied = "access_denied", 403,
+        "the person, or a rule of the server, did not allow what was asked for";
     /// OpenID Connect Core §3.1.2.6.
-    AccountSelectionRequired = "account_selection_required", 400;
+    AccountSelectionRequired = "account_selection_required", 400,
+        "the person has to choose an account, and prompt=none forbids to ask";
     /// OpenID Connect Core §3.1.2.6.
-    ConsentRequired = "consent_required", 400;
+    ConsentRequired = "consent_required", 400,
+        "the person has to agree first, and prompt=none forbids to ask";
     /// RFC 6750 §3.1.
-    InsufficientScope = "insufficient_scope", 403;
+    InsufficientScope = "insufficient_scope", 403,
+        "the access token is good, but lacks a scope that this request needs";
     /// OpenID Connect Core §3.1.2.6.
-    InteractionRequired = "interaction_required", 400;
+    InteractionRequired = "interaction_required", 400,
+        "the person has to be asked something, and prompt=none forbids to ask";
     /// RFC 6749 §5.2.
-    InvalidClient = "invalid_client", 401;
+    InvalidClient = "invalid_client", 401,
+        "the client is unknown here, or did not authenticate as it is registered to";
     /// RFC 6749 §5.2.
-    InvalidGrant = "invalid_grant", 400;
+    InvalidGrant = "invalid_grant", 400,
+        "the code or refresh token is unknown, used, expired, revoked, or was issued to \
+         another client or redirect URI";
     /// RFC 6749 §5.2.
-    InvalidRequest = "invalid_request", 400;
+    InvalidRequest = "invalid_request", 400,
+        "the request lacks a parameter, repeats one, or has one that cannot be read";
     /// RFC 6749 §5.2.
-    InvalidScope = "invalid_scope", 400;
+    InvalidScope = "invalid_scope", 400,
+        "a scope is not that of any API here, or the client is not registered for it, or it \
+         is more than was granted";
     /// RFC 8707 §2.
-    InvalidTarget = "invalid_target", 400;
+    InvalidTarget = "invalid_target", 400,
+        "resource names no API that is registered here, or none that was granted";
     /// RFC 6750 §3.1.
-    InvalidToken = "invalid_token", 401;
+    InvalidToken = "invalid_token", 401,
+        "the access token is malformed, expired, revoked, or meant for another API";
     /// OpenID Connect Core §3.1.2.6.
-    LoginRequired = "login_required", 400;
+    LoginRequired = "login_required", 400,
+        "the person has to sign in first, and prompt=none forbids to ask";
     /// HTTP: a method that the endpoint does not have.
-    MethodNotAllowed = "invalid_request", 405;
+    MethodNotAllowed = "invalid_request", 405, "the endpoint has no such method";
     /// HTTP: in no form that the peer takes.
-    NotAcceptable = "invalid_request", 406;
+    NotAcceptable = "invalid_request", 406, "the endpoint does not answer in that form";
     /// HTTP: a question that this server has no answer for.
-    NotImplemented = "invalid_request", 501;
+    NotImplemented = "invalid_request", 501, "this server has no answer to such a question";
     /// No such page.
-    NotFound = "not_found", 404;
+    NotFound = "not_found", 404, "nothing is at this address";
     /// OpenID Connect Core §3.1.2.6.
-    RegistrationNotSupported = "registration_not_supported", 400;
+    RegistrationNotSupported = "registration_not_supported", 400,
+        "the parameter registration is not offered";
     /// OpenID Connect Core §3.1.2.6.
-    RequestNotSupported = "request_not_supported", 400;
+    RequestNotSupported = "request_not_supported", 400, "request objects are not offered";
     /// HTTP: a body beyond the limit.
-    RequestTooLarge = "invalid_request", 413;
+    RequestTooLarge = "invalid_request", 413, "the request is larger than the limit";
     /// OpenID Connect Core §3.1.2.6.
-    RequestUriNotSupported = "request_uri_not_supported", 400;
+    RequestUriNotSupported = "request_uri_not_supported", 400,
+        "the parameter request_uri is not offered";
     /// RFC 6749 §4.1.2.1.
-    ServerError = "server_error", 500;
+    ServerError = "server_error", 500, "the server failed; the request can be sent again";
     /// Too many guesses; RFC 6585 §4.
-    SlowDown = "slow_down", 429;
+    SlowDown = "slow_down", 429, "too many attempts failed; wait as long as Retry-After says";
     /// RFC 6749 §4.1.2.1; always with `Retry-After`.
-    TemporarilyUnavailable = "temporarily_unavailable", 503;
+    TemporarilyUnavailable = "temporarily_unavailable", 503,
+        "the server is busy or cannot reach its store; wait as long as Retry-After says, then \
+         send the request again";
     /// RFC 6749 §5.2.
-    UnauthorizedClient = "unauthorized_client", 400;
+    UnauthorizedClient = "unauthorized_client", 400,
+        "the client is not registered for this grant type or response type";
     /// RFC 6749 §5.2.
-    UnsupportedGrantType = "unsupported_grant_type", 400;
+    UnsupportedGrantType = "unsupported_grant_type", 400,
+        "grant_type names none that this server offers";
     /// HTTP: a body in another format.
-    UnsupportedMediaType = "invalid_request", 400;
+    UnsupportedMediaType = "invalid_request", 400,
+        "the body must be a form, application/x-www-form-urlencoded";
     /// RFC 6749 §4.1.2.1.
-    UnsupportedResponseType = "unsupported_response_type", 400;
+    UnsupportedResponseType = "unsupported_response_type", 400, "response_type must be code";
     /// RFC 7009 §2.2.1.
-    UnsupportedTokenType = "unsupported_token_type", 400;
+    UnsupportedTokenType = "unsupported_token_type", 400,
+        "tokens of this kind cannot be revoked here";
 }
 
 /// What the peer is told: a code, a safe sentence, and where to read more.

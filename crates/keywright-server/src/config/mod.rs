@@ -143,6 +143,14 @@ impl Config {
         self.store.folder(&self.base)
     }
 
+    /// Who signs the certificate that the server makes for itself, where it does.
+    pub fn development_authority(&self) -> Option<PathBuf> {
+        match self.tls.as_ref()? {
+            TlsConfig::Development { folder, .. } => Some(crate::tls::authority_file(folder)),
+            TlsConfig::Files { .. } => None,
+        }
+    }
+
     /// Whether people reach the server by https, so that cookies can be `Secure`.
     pub fn is_https(&self) -> bool {
         self.issuer.starts_with("https://")

@@ -6,7 +6,8 @@ use super::setting::{Effect, Fallback, SECTIONS, Section, Setting};
 
 const TEMPLATE_HEAD: &str = "\
 # Keywright's configuration. Every setting is here with its default; remove the # before one to
-# change it. `keywright doctor` judges it; SIGHUP makes a running server read it again.
+# change it. `keywright doctor` judges it; a running server reads it again when it
+# changes, and on SIGHUP.
 # Each setting can also be a variable of the environment: KEYWRIGHT_SECTION__KEY.
 ";
 
@@ -26,8 +27,8 @@ below. `keywright init` writes one with every setting explained.
 - **Secrets** are references: `file:PATH` (readable by its owner only), `env:NAME`, or the secret
   itself.
 - **Paths** that are relative start at the folder of the configuration file.
-- **Reload.** SIGHUP reads the file again. What says *reload* changes at once, what says *restart*
-  is named in the log and keeps its old value.
+- **Reload.** A running server reads the file again when it changes, and on SIGHUP. What says
+  *reload* changes then, what says *restart* is named in the log and keeps its old value.
 ";
 
 /// The file that `keywright init` writes.

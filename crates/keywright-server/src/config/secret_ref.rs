@@ -36,8 +36,7 @@ impl SecretRef {
         let mut secret = match self {
             Self::Environment(name) => {
                 let value = std::env::var(name).map_err(|_| {
-                    let what = format!("the environment variable {name} is not set");
-                    ConfigError::new(self.origin(), what, "put the secret into it")
+                    ConfigError::new(self.origin(), "it is not set", "put the secret into it")
                 })?;
                 Zeroizing::new(value.into_bytes())
             }

@@ -43,6 +43,6 @@ fn cached(document: Bytes) -> Response {
 }
 
 /// An error code that this server sends, from the path of an `error_uri`.
-pub(crate) fn known_error(code: &str) -> Option<&'static str> {
-    ErrorCode::ALL.iter().map(|known| known.as_str()).find(|known| *known == code)
+pub(crate) fn known_error(code: &str) -> Option<ErrorCode> {
+    ErrorCode::ALL.iter().copied().find(|known| known.as_str() == code)
 }

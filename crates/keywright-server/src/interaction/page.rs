@@ -180,8 +180,8 @@ pub async fn explain_error(
     let body = ErrorPage {
         text,
         site: &site(&ctx),
-        code,
-        description: "what this error code means",
+        code: code.as_str(),
+        description: code.meaning(),
         request_id: ctx.request_id().as_str(),
     }
     .html();

@@ -16,6 +16,8 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use serde::Deserialize;
 
+use crate::peer::is_untrusted;
+
 /// A request that waits longer for a connection, or then for its answer, has failed.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 /// No answer of a token, introspection or metadata endpoint is nearly as long.
@@ -36,6 +38,8 @@ pub(super) struct Answer {
 /// Why a request did not count as served.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Failure {
+    /// The server's certificate is not trusted.
+    Certificate,
     /// No connection came about.
     Connect,
     /// Every refresh family is dead or in flight.
@@ -59,6 +63,9 @@ pub(super) enum Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Certificate => {
+                f.write_str("the certificate is not trusted; name the authority's file with --ca")
+            }
             Self::Connect => f.write_str("no connection"),
             Self::Exhausted => f.write_str("no refresh family left"),
             Self::Interrupted => f.write_str("not sent: interrupted"),
@@ -109,7 +116,11 @@ impl Http {
 
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answer, Failure> {
         let response = self.client.request(request).await.map_err(|error| {
-            if error.is_connect() { Failure::Connect } else { Failure::Transport }
+            match (error.is_connect(), is_untrusted(&error)) {
+                (true, true) => Failure::Certificate,
+                (true, false) => Failure::Connect,
+                (false, _) => Failure::Transport,
+            }
         })?;
         let (head, body) = response.into_parts();
         let body = Limited::new(body, MAX_ANSWER_LEN).collect().await;

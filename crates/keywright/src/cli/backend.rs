@@ -59,7 +59,13 @@ impl Local {
         // Standard error is for hints and errors of the command itself.
         let quiet = TelemetryConfig { level: Level::WARN, ..config.telemetry.clone() };
         telemetry::init_logging(&quiet);
+        let url = config.store.url.clone();
+        let is_new = matches!(&url, StoreUrl::Sqlite(path) if !path.exists());
         let app = open_app(config).await?;
+        if is_new {
+            let output = Output { json: place.json };
+            output.hint(&format!("there was no store yet: {url} is new"))?;
+        }
         Ok(Self { app, operator: Operator::at_command_line(place.tenant()) })
     }
 

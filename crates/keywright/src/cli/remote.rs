@@ -30,13 +30,7 @@ pub(crate) struct RemoteArgs {
     )]
     pub(super) token: Option<String>,
     /// Certificates to trust instead of the public ones, PEM
-    #[arg(
-        long,
-        global = true,
-        help_heading = COMMON,
-        value_name = "FILE",
-        requires = "issuer"
-    )]
+    #[arg(long, global = true, help_heading = COMMON, value_name = "FILE")]
     pub(super) ca: Option<PathBuf>,
 }
 
@@ -50,7 +44,12 @@ pub(crate) struct Api {
 impl RemoteArgs {
     /// The API, if a server is named.
     pub(crate) fn connect(self, place: &Place) -> Result<Option<Api>, Failure> {
-        let Some(issuer) = self.issuer else { return Ok(None) };
+        let Some(issuer) = self.issuer else {
+            if self.ca.is_some() {
+                return Err(Failure::usage("--ca is for a server: name it with --issuer"));
+            }
+            return Ok(None);
+        };
         if place.config.is_some() {
             return Err(Failure::usage("--config and --issuer exclude each other"));
         }

@@ -40,12 +40,13 @@ fn is_first(config: &Config) -> bool {
 
 /// What somebody who has just started a server wants to know.
 fn welcome(config: &Config, configured: bool) -> String {
-    let (issuer, data) = (&config.issuer, config.data_folder());
-    let data = data.display();
+    let (issuer, store, key) = (&config.issuer, &config.store.url, &config.keys.master);
     let init = "  keywright init   # a file with every setting, explained\n";
     let init = if configured { "" } else { init };
     format!(
-        "\nThis is a new installation. Its data and its master key are in {data}.\n\
+        "\nThis is a new installation.\n\n\
+         \x20 data       {store}\n\
+         \x20 master key {key}\n\n\
          Keep a copy of the key elsewhere: without it the data is worth nothing.\n\n\
          \x20 issuer     {issuer}\n\
          \x20 discovery  {issuer}/.well-known/openid-configuration\n\n\
@@ -64,7 +65,13 @@ mod tests {
     fn a_first_start_says_what_is_next() {
         let config = Config::parse("", Path::new("/srv/k/keywright.toml"), []).unwrap();
         let text = welcome(&config, false);
-        for part in ["http://127.0.0.1:8080\n", "/srv/k/data", "keywright init", "token get"] {
+        for part in [
+            "http://127.0.0.1:8080\n",
+            "/srv/k/data/keywright.db\n",
+            "/srv/k/data/master.key\n",
+            "keywright init",
+            "token get",
+        ] {
             assert!(text.contains(part), "{part}: {text}");
         }
         assert!(!welcome(&config, true).contains("keywright init"), "there is a file already");

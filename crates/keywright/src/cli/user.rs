@@ -26,9 +26,15 @@ enum UserCommand {
     /// Create a user; without a password they cannot sign in yet
     Create(NewUserArgs),
     /// Disable a user: their sessions end, their tokens are dead
-    Disable { username: String },
+    Disable {
+        /// What they sign in with
+        username: String,
+    },
     /// Enable a user again
-    Enable { username: String },
+    Enable {
+        /// What they sign in with
+        username: String,
+    },
     /// Create many users: one JSON object a line, with username and perhaps email, email_verified,
     /// claims and password_hash (Argon2 in PHC form)
     Import {
@@ -38,16 +44,23 @@ enum UserCommand {
     /// List the users
     List,
     /// List the live sessions of a user
-    Sessions { username: String },
+    Sessions {
+        /// What they sign in with
+        username: String,
+    },
     /// Set a password: the user's sessions end
     SetPassword {
+        /// What they sign in with
         username: String,
         /// Read the password from standard input
         #[arg(long, required = true)]
         password_stdin: bool,
     },
     /// Show a user
-    Show { username: String },
+    Show {
+        /// What they sign in with
+        username: String,
+    },
 }
 
 #[derive(Debug, clap::Args)]

@@ -138,7 +138,7 @@ impl SignIn {
         let answer = request_token(&self.http, endpoint, &self.client, &pairs).await;
         match answer.map_err(|why| why.to_string())? {
             Grant::Granted(tokens) => Ok(tokens),
-            Grant::Refused(why) => Err(format!("the server refused the code: {why}")),
+            Grant::Refused { why, .. } => Err(format!("the server refused the code: {why}")),
         }
     }
 

@@ -37,7 +37,9 @@ pub(super) async fn obtain_token(
     let pairs = [("grant_type", "client_credentials"), ("scope", scope.as_str())];
     match request_token(http, &metadata.token_endpoint, client, &pairs).await? {
         Grant::Granted(tokens) => Ok(tokens.access_token),
-        Grant::Refused(why) => Err(Failure::refused(format!("the token request failed: {why}"))),
+        Grant::Refused { why, .. } => {
+            Err(Failure::refused(format!("the token request failed: {why}")))
+        }
     }
 }
 

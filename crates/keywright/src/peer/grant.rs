@@ -30,8 +30,13 @@ pub(crate) enum SecretMethod {
 pub(crate) enum Grant {
     /// RFC 6749 §5.1.
     Granted(Tokens),
-    /// RFC 6749 §5.2: the code and what there is of a description.
-    Refused(String),
+    /// RFC 6749 §5.2.
+    Refused {
+        /// The code and what there is of a description.
+        why: String,
+        /// What the server calls the request, if it says so.
+        request_id: Option<String>,
+    },
 }
 
 /// A token response.
@@ -63,10 +68,11 @@ pub(crate) async fn request_token(
         return Ok(Grant::Granted(Tokens { access_token, document }));
     }
     let code = word("error").unwrap_or_else(|| format!("status {}", answer.status.as_u16()));
-    Ok(Grant::Refused(match word("error_description") {
+    let why = match word("error_description") {
         Some(description) => format!("{code}: {description}"),
         None => code,
-    }))
+    };
+    Ok(Grant::Refused { why, request_id: answer.request_id })
 }
 
 fn authenticate(

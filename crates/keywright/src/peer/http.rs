@@ -1,6 +1,7 @@
 //! One HTTP client: https, or http that does not leave this machine; bounded, nothing followed.
 
 use std::fmt;
+use std::io;
 use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -34,6 +35,8 @@ pub(crate) struct Http {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
+    /// `X-Request-Id`, where the server gives one.
+    pub(crate) request_id: Option<String>,
     pub(crate) body: Bytes,
 }
 
@@ -41,6 +44,7 @@ pub(crate) struct Answer {
 #[derive(Debug)]
 pub(crate) struct Coming {
     pub(crate) status: StatusCode,
+    request_id: Option<String>,
     body: UnsyncBoxBody<Bytes, HttpError>,
 }
 
@@ -116,22 +120,39 @@ impl Http {
         request: Request<Full<Bytes>>,
         url: &str,
     ) -> Result<Answer, HttpError> {
-        let Coming { status, body } = self.begin(request, url).await?;
+        let Coming { status, request_id, body } = self.begin(request, url).await?;
         let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
         let body = body.map_err(|why| HttpError::Unreachable(format!("{url}: {why}")))?;
-        Ok(Answer { status, body: body.to_bytes() })
+        Ok(Answer { status, request_id, body: body.to_bytes() })
     }
 
     async fn begin(&self, request: Request<Full<Bytes>>, url: &str) -> Result<Coming, HttpError> {
         let response = self.client.request(request).await.map_err(|error| {
-            let why = if error.is_connect() { "nobody listens there" } else { "connection lost" };
+            let why = match (error.is_connect(), is_untrusted(&error)) {
+                (false, _) => "connection lost",
+                (true, false) => "nobody listens there",
+                (true, true) => {
+                    "its certificate is not trusted; name the authority's file with --ca"
+                }
+            };
             HttpError::Unreachable(format!("{url}: {why}"))
         })?;
         let status = response.status();
+        let request_id = response.headers().get("x-request-id");
+        let request_id = request_id.and_then(|id| id.to_str().ok()).map(str::to_owned);
         let url = url.to_owned();
         let broken = move |why| HttpError::Unreachable(format!("{url}: {why}"));
-        Ok(Coming { status, body: response.into_body().map_err(broken).boxed_unsync() })
+        Ok(Coming { status, request_id, body: response.into_body().map_err(broken).boxed_unsync() })
     }
+}
+
+/// Whether there is no connection because the certificate on the other side does not do.
+pub(crate) fn is_untrusted(error: &(dyn std::error::Error + 'static)) -> bool {
+    let refuses = |error: &rustls::Error| matches!(error, rustls::Error::InvalidCertificate(_));
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    // An I/O error names what it holds, and not as its source.
+    let mut held = causes.filter_map(|cause| cause.downcast_ref::<io::Error>()?.get_ref());
+    held.any(|held| held.downcast_ref().is_some_and(refuses))
 }
 
 impl Coming {

@@ -9,6 +9,6 @@ mod metadata;
 
 pub(crate) use self::feed::{FeedFollower, Standing};
 pub(crate) use self::grant::{ClientCredentials, Grant, SecretMethod, Tokens, request_token};
-pub(crate) use self::http::{Http, HttpError};
+pub(crate) use self::http::{Http, HttpError, is_untrusted};
 pub(crate) use self::keys::KeyCache;
 pub(crate) use self::metadata::{Issuer, Metadata};

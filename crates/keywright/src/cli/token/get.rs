@@ -1,5 +1,7 @@
 //! `keywright token get`: client credentials, RFC 6749 §4.4.
 
+use std::path::PathBuf;
+
 use serde_json::Value;
 
 use crate::cli::Place;
@@ -47,8 +49,9 @@ pub(super) async fn run(place: &Place, remote: &RemoteArgs, args: GetArgs) -> Re
         secret: read_secret(&secret)?,
         method: args.token_endpoint_auth_method,
     };
-    let http = Http::new(remote.ca.as_deref())?;
-    let metadata = Metadata::load(&http, &issuer(place, remote)?).await?;
+    let (issuer, ca) = server(place, remote)?;
+    let http = Http::new(ca.as_deref())?;
+    let metadata = Metadata::load(&http, &issuer).await?;
     let scope = args.scope.join(" ");
     let mut pairs = vec![("grant_type", "client_credentials")];
     if !scope.is_empty() {
@@ -57,17 +60,27 @@ pub(super) async fn run(place: &Place, remote: &RemoteArgs, args: GetArgs) -> Re
     pairs.extend(args.resource.iter().map(|resource| ("resource", resource.as_str())));
     match request_token(&http, &metadata.token_endpoint, &client, &pairs).await? {
         Grant::Granted(tokens) => show(Output { json: place.json }, &tokens),
-        Grant::Refused(why) => Err(Failure::refused(why)),
+        Grant::Refused { why, request_id } => Err(match request_id {
+            Some(id) => Failure::refused(why)
+                .hint(&format!("where the server runs, `keywright explain {id}` says more")),
+            None => Failure::refused(why),
+        }),
     }
 }
 
-/// The issuer that is named, or the configured one; of a tenant if one is named.
-fn issuer(place: &Place, remote: &RemoteArgs) -> Result<Issuer, Failure> {
-    let root = match &remote.issuer {
-        Some(issuer) => issuer.as_str().to_owned(),
-        None => load_config(place)?.issuer,
+/// The issuer that is named, or the configured one; of a tenant if one is named. And whom to trust
+/// for it.
+fn server(place: &Place, remote: &RemoteArgs) -> Result<(Issuer, Option<PathBuf>), Failure> {
+    let (root, ca) = match &remote.issuer {
+        Some(issuer) => (issuer.as_str().to_owned(), None),
+        None => {
+            let config = load_config(place)?;
+            let authority = config.development_authority();
+            (config.issuer, authority)
+        }
     };
-    place.issuer_below(&root).parse().map_err(Failure::usage)
+    let issuer = place.issuer_below(&root).parse().map_err(Failure::usage)?;
+    Ok((issuer, remote.ca.clone().or(ca)))
 }
 
 fn show(output: Output, tokens: &Tokens) -> Result<(), Failure> {

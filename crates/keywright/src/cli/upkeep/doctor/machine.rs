@@ -21,6 +21,10 @@ const CERTIFICATE_DUE: Duration = Duration::from_hours(24 * 14);
 pub(super) fn master_key(config: &Config) -> Vec<Finding> {
     let source = &config.keys.master;
     let read = match config.keys.master_secret() {
+        Err(_) if is_new(config) => {
+            let what = format!("{source} is not there yet: the first `keywright serve` makes it");
+            return vec![Finding::note("master key", what)];
+        }
         Ok(_) => Finding::good("master key", format!("{source} can be read")),
         Err(error) => {
             let remedy = "put the key back from your copy: without it the store is worth nothing";
@@ -32,6 +36,12 @@ pub(super) fn master_key(config: &Config) -> Vec<Finding> {
         findings.extend(private(path));
     }
     findings
+}
+
+/// Whether this is an installation before its first start.
+fn is_new(config: &Config) -> bool {
+    let no_key = matches!(&config.keys.master, SecretRef::File(path) if !path.exists());
+    no_key && matches!(&config.store.url, StoreUrl::Sqlite(path) if !path.exists())
 }
 
 /// Others must not read it.
@@ -48,7 +58,8 @@ fn private(path: &Path) -> Option<Finding> {
 /// Whether there is room beside the store.
 pub(super) fn disk(config: &Config) -> Option<Finding> {
     let StoreUrl::Sqlite(path) = &config.store.url else { return None };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    // The first start makes what is missing.
+    let folder = path.ancestors().skip(1).find(|folder| folder.is_dir());
     let folder = folder.unwrap_or(Path::new("."));
     let Some(free) = free_bytes(folder) else {
         let what = format!("df does not say how much room {} has", folder.display());
@@ -109,12 +120,7 @@ pub(super) async fn issuer(config: &Config) -> Finding {
     let shown = &config.issuer;
     let asked = async {
         let issuer = shown.parse::<Issuer>().map_err(HttpError::Unusable)?;
-        let authority = match &config.tls {
-            Some(TlsConfig::Development { folder, .. }) => {
-                Some(keywright_server::tls::authority_file(folder))
-            }
-            _ => None,
-        };
+        let authority = config.development_authority();
         Metadata::load(&Http::new(authority.as_deref())?, &issuer).await
     };
     match asked.await {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use keywright_protocol::time::Timestamp;
 use keywright_server::Config;
+use keywright_server::config::StoreUrl;
 use keywright_server::keys::MasterKey;
 use keywright_server::keys::ring::{KeyState, state_of};
 use keywright_server::start;
@@ -37,8 +38,10 @@ pub(super) async fn examine(config: &Config, master: Option<&MasterKey>) -> Vec<
     let inspection = match inspected {
         Ok(inspection) => inspection,
         Err(failure) => {
-            let remedy = "is store.url right, and does the database run? A first `keywright serve` \
-                          makes a store in a file";
+            let remedy = match url {
+                StoreUrl::Postgres(_) => "is store.url right, and does the database run?",
+                _ => "is store.url right? A first `keywright serve` makes the store",
+            };
             return vec![Finding::problem("store", failure.to_string(), remedy)];
         }
     };
