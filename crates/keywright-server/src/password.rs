@@ -24,7 +24,7 @@ const PASSES: u32 = 2;
 const LANES: u32 = 1;
 
 /// How far the first thread stands back: a tenth of a processor where others want it, all of it
-/// else. Sign-ins never stand still. From 0, a niceness of 19, to 99, one of -20; this is one of 10.
+/// else. Sign-ins never stand still. 0 is a niceness of 19, 99 one of -20, and this one of 10.
 const FIRST_PRIORITY: u8 = 22;
 
 /// Whether a password fits.
