@@ -97,6 +97,7 @@ fn explain_tells_the_operator_why() {
     let lower = told.to_lowercase();
     assert!(lower.contains("pkce") || lower.contains("verifier"), "names the check: {told}");
     assert!(!told.contains(callback.code()), "and no secret");
+    assert!(!lower.contains("refresh"), "nor a check that another grant type has: {told}");
     world.server.cli(&["explain", "no-such-request"]).expect_status(1);
     world.server.stop();
 }

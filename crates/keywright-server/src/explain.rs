@@ -66,8 +66,8 @@ impl Notebook {
     }
 
     /// Keeps a refused request.
-    pub fn refusal(&self, ctx: &Ctx, endpoint: &str, client: Option<&str>, refused: &Refused) {
-        let wire = refused.wire();
+    pub fn refusal(&self, ctx: &Ctx, asked: Asked<'_>, refused: &Refused) {
+        let (wire, Asked { endpoint, client, .. }) = (refused.wire(), asked);
         tracing::info!(
             request.id = %ctx.request_id(),
             endpoint,
@@ -81,7 +81,7 @@ impl Notebook {
             time: ctx.now(),
             endpoint: endpoint.to_owned(),
             client_id: client.map(str::to_owned),
-            checks: checks_of(endpoint, refused),
+            checks: checks_of(asked, refused),
             failed: refused.check().to_owned(),
             reason: refused.to_string(),
             error: wire.code.as_str().to_owned(),
@@ -114,13 +114,31 @@ impl Notebook {
     }
 }
 
+/// What is known of a request when it is refused.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The endpoint's label.
+    pub endpoint: &'static str,
+    /// Who it says that it is.
+    pub client: Option<&'a str>,
+    /// For which grant it is, at the token endpoint.
+    pub grant_type: &'a str,
+}
+
+impl Asked<'_> {
+    /// A request of which nothing else is known.
+    pub const fn at(endpoint: &'static str) -> Self {
+        Self { endpoint, client: None, grant_type: "" }
+    }
+}
+
 /// The checks of an endpoint, in order. A bearer endpoint looks at the token alone; the others
 /// prove the client first, and the token endpoint then judges the grant.
-fn checks_of(endpoint: &str, refused: &Refused) -> Vec<String> {
+fn checks_of(asked: Asked<'_>, refused: &Refused) -> Vec<String> {
     let bearer: &[&str] = &["access token", "scope"];
     let client: &[&str] = &client::authenticate::CHECKS;
-    let groups: &[&[&str]] = match (endpoint, refused) {
-        ("token", _) => &[&["not throttled"], client, &grant::CHECKS],
+    let groups: &[&[&str]] = match (asked.endpoint, refused) {
+        ("token", _) => &[&["not throttled"], client, grant::checks(asked.grant_type)],
         ("userinfo" | "api", _) | (_, Refused::Token(_) | Refused::Scope(_)) => &[bearer],
         _ => &[&["not throttled"], client],
     };

@@ -187,7 +187,7 @@ pub struct AssertionContext<'a> {
 
 /// The checks of client authentication, in order, for `explain`.
 pub const CHECKS: [&str; 4] =
-    ["client is known", "client is enabled", "registered method", "credential"];
+    ["client is known", "client is enabled", "registered method", "client credential"];
 
 impl ClientAuthError {
     /// RFC 7523 §3: an assertion is used once. Only the store can tell, at the commit.

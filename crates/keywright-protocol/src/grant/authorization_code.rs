@@ -72,6 +72,20 @@ pub struct Redemption<'a> {
     pub resources: &'a [ResourceIndicator],
 }
 
+/// The checks of a redemption in order, those of [`decide`] and of the commit.
+pub(super) const CHECKS: [&str; 10] = [
+    "code is known",
+    "code is the client's",
+    "grant type",
+    "code is unused",
+    "code has not expired",
+    "redirect_uri",
+    "PKCE",
+    "scope",
+    "resource",
+    "user, client and grant are active",
+];
+
 /// Judges the redemption of a code.
 pub fn decide(
     code: &StoredCode,

@@ -6,6 +6,10 @@ use crate::grant::{GrantError, IssuePlan, Principal, RefreshPlan};
 use crate::resource::{ResourceCatalog, ResourceIndicator};
 use crate::scope::{IDENTITY_SCOPES, ScopeSet};
 
+/// The checks in order, those of [`decide`] and of the commit.
+pub(super) const CHECKS: [&str; 4] =
+    ["grant type", "scope", "resource", "user, client and grant are active"];
+
 /// Judges a client's request for a token of its own.
 pub fn decide(
     client: &Client,

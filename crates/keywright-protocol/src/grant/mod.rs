@@ -94,14 +94,15 @@ impl GrantError {
     /// The check that failed, for `explain`.
     pub const fn check(self) -> &'static str {
         match self {
-            Self::CodeUnknown | Self::RefreshUnknown => "credential is known",
-            Self::CodeOfAnotherClient | Self::RefreshOfAnotherClient => {
-                "credential is the client's"
-            }
-            Self::CodeReplayed | Self::CodeBurned | Self::RefreshReused | Self::RefreshRevoked => {
-                "credential is unused"
-            }
-            Self::CodeExpired | Self::RefreshExpired => "credential has not expired",
+            Self::CodeUnknown => "code is known",
+            Self::CodeOfAnotherClient => "code is the client's",
+            Self::CodeReplayed | Self::CodeBurned => "code is unused",
+            Self::CodeExpired => "code has not expired",
+            Self::RefreshUnknown => "refresh token is known",
+            Self::RefreshOfAnotherClient => "refresh token is the client's",
+            Self::RefreshRevoked => "refresh token is not revoked",
+            Self::RefreshExpired => "refresh token has not expired",
+            Self::RefreshReused => "refresh token is unused",
             Self::RedirectUriMismatch => "redirect_uri",
             Self::PkceMismatch | Self::PkceMissing => "PKCE",
             Self::ScopeNotAllowed | Self::ScopeWidened => "scope",
@@ -112,18 +113,15 @@ impl GrantError {
     }
 }
 
-/// The checks of a grant, in order, for `explain`.
-pub const CHECKS: [&str; 9] = [
-    "grant type",
-    "credential is known",
-    "credential is the client's",
-    "credential is unused",
-    "credential has not expired",
-    "redirect_uri",
-    "PKCE",
-    "scope",
-    "resource",
-];
+/// The checks of a grant type, in order, for `explain`.
+pub fn checks(grant_type: &str) -> &'static [&'static str] {
+    match grant_type {
+        "authorization_code" => &authorization_code::CHECKS,
+        "client_credentials" => &client_credentials::CHECKS,
+        "refresh_token" => &refresh_token::CHECKS,
+        _ => &["grant type"],
+    }
+}
 
 /// What a person granted to a client: one row for both.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -142,4 +140,54 @@ pub struct StoredGrant {
     pub session: SessionId,
     /// When it was given or last extended.
     pub updated_at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_refusal_is_that_of_a_check_of_its_grant_type() {
+        use GrantError as E;
+        let of_all = [
+            E::GrantTypeNotAllowed,
+            E::ResourceUnknown,
+            E::ResourcesDiffer,
+            E::ScopeNotAllowed,
+            E::SubjectGone,
+        ];
+        let of_a_code = [
+            E::CodeBurned,
+            E::CodeExpired,
+            E::CodeOfAnotherClient,
+            E::CodeReplayed,
+            E::CodeUnknown,
+            E::PkceMismatch,
+            E::PkceMissing,
+            E::RedirectUriMismatch,
+        ];
+        let of_a_refresh = [
+            E::RefreshExpired,
+            E::RefreshOfAnotherClient,
+            E::RefreshReused,
+            E::RefreshRevoked,
+            E::RefreshUnknown,
+            E::ScopeWidened,
+        ];
+        let grants = [
+            ("authorization_code", of_a_code.as_slice()),
+            ("client_credentials", &[]),
+            ("refresh_token", &of_a_refresh),
+        ];
+        for (grant_type, own) in grants {
+            let listed = |error: &E| checks(grant_type).contains(&error.check());
+            assert!(of_all.iter().chain(own).all(listed), "{grant_type}");
+            let foreign = grants.iter().filter(|(other, _)| *other != grant_type);
+            for error in foreign.flat_map(|(_, errors)| *errors).filter(|e| **e != E::ScopeWidened)
+            {
+                assert!(!listed(error), "{grant_type}: {error:?}");
+            }
+        }
+        assert_eq!(checks("password"), [E::GrantTypeUnsupported.check()]);
+    }
 }

@@ -101,6 +101,19 @@ impl Presented {
     }
 }
 
+/// The checks of a refresh in order, those of [`decide`] and of the commit.
+pub(super) const CHECKS: [&str; 9] = [
+    "refresh token is known",
+    "refresh token is the client's",
+    "grant type",
+    "refresh token is not revoked",
+    "refresh token has not expired",
+    "refresh token is unused",
+    "scope",
+    "resource",
+    "user, client and grant are active",
+];
+
 /// Judges the use of a refresh token.
 pub fn decide(
     family: &StoredFamily,

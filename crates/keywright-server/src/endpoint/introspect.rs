@@ -17,6 +17,7 @@ use crate::endpoint::form::read_form;
 use crate::endpoint::refuse;
 use crate::endpoint::response::{json_bytes, no_store};
 use crate::error::{Refused, ServerFault};
+use crate::explain::Asked;
 use crate::keys::verified::VerifiedToken;
 use crate::router::Ctx;
 
@@ -27,7 +28,7 @@ pub async fn introspect(ctx: Ctx, request: Request<Body>) -> Response {
             ctx.app.metrics.introspected(active);
             no_store(json_bytes(StatusCode::OK, body))
         }
-        Err(refused) => refuse(&ctx, "introspect", None, &refused),
+        Err(refused) => refuse(&ctx, Asked::at("introspect"), &refused),
     }
 }
 

@@ -24,6 +24,7 @@ use http::{HeaderValue, Method, Request, header};
 use keywright_protocol::wire::{ErrorCode, WireError};
 
 use crate::error::{Refused, refusal_response};
+use crate::explain::Asked;
 use crate::interaction;
 use crate::router::Ctx;
 
@@ -110,13 +111,8 @@ fn refuse_method(ctx: &Ctx, allowed: &'static str) -> Response {
 }
 
 /// The refusal of an endpoint, kept for `explain`.
-pub(crate) fn refuse(
-    ctx: &Ctx,
-    endpoint: &'static str,
-    client: Option<&str>,
-    refused: &Refused,
-) -> Response {
-    ctx.app.notebook.refusal(ctx, endpoint, client, refused);
+pub(crate) fn refuse(ctx: &Ctx, asked: Asked<'_>, refused: &Refused) -> Response {
+    ctx.app.notebook.refusal(ctx, asked, refused);
     let response = refusal_response(ctx, refused);
     match refused {
         // RFC 6749 §5.2.

@@ -15,6 +15,7 @@ use keywright_protocol::wire::{ErrorCode, Params, RequestError, WireError};
 use crate::endpoint::refuse;
 use crate::endpoint::response::{no_store, with_type};
 use crate::error::{Refused, ServerFault, error_response};
+use crate::explain::Asked;
 use crate::feed::{Cursor, Message};
 use crate::router::Ctx;
 
@@ -31,7 +32,7 @@ pub async fn revocations(ctx: Ctx, request: Request<Body>) -> Response {
     let (parts, _) = request.into_parts();
     match answer(&ctx, &parts).await {
         Ok(response) => response,
-        Err(refused) => refuse(&ctx, "revocations", None, &refused),
+        Err(refused) => refuse(&ctx, Asked::at("revocations"), &refused),
     }
 }
 

@@ -19,6 +19,7 @@ use crate::endpoint::form::read_form;
 use crate::endpoint::refuse;
 use crate::endpoint::response::{no_store, with_type};
 use crate::error::Refused;
+use crate::explain::Asked;
 use crate::router::Ctx;
 
 /// Answers `POST /revoke`.
@@ -28,7 +29,7 @@ pub async fn revoke(ctx: Ctx, request: Request<Body>) -> Response {
             let json = http::HeaderValue::from_static("application/json");
             no_store(with_type(StatusCode::OK, Bytes::from_static(b"{}"), json))
         }
-        Err(refused) => refuse(&ctx, "revoke", None, &refused),
+        Err(refused) => refuse(&ctx, Asked::at("revoke"), &refused),
     }
 }
 

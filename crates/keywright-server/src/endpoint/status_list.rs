@@ -14,6 +14,7 @@ use keywright_protocol::wire::{ErrorCode, WireError};
 use crate::endpoint::refuse;
 use crate::endpoint::response::with_type;
 use crate::error::Refused;
+use crate::explain::Asked;
 use crate::router::Ctx;
 
 /// Where lists are, below an issuer.
@@ -24,7 +25,7 @@ pub async fn status_list(ctx: Ctx, request: Request<Body>) -> Response {
     let (parts, _) = request.into_parts();
     match answer(&ctx, &parts).await {
         Ok(response) => response,
-        Err(refused) => refuse(&ctx, "statuslists", None, &refused),
+        Err(refused) => refuse(&ctx, Asked::at("statuslists"), &refused),
     }
 }
 

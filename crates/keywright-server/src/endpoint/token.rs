@@ -22,6 +22,7 @@ use crate::endpoint::form::read_form;
 use crate::endpoint::refuse;
 use crate::endpoint::response::{json_bytes, no_store};
 use crate::error::{Refused, ServerFault};
+use crate::explain::Asked;
 use crate::mint::{Mint, Minted};
 use crate::router::Ctx;
 
@@ -35,7 +36,9 @@ pub async fn token(ctx: Ctx, request: Request<Body>) -> Response {
         }
         Err(refused) => {
             ctx.app.metrics.token_refused(seen.grant_type, refused.wire().code.as_str());
-            refuse(&ctx, "token", seen.client.as_deref(), &refused)
+            let Seen { client, grant_type } = &seen;
+            let asked = Asked { endpoint: "token", client: client.as_deref(), grant_type };
+            refuse(&ctx, asked, &refused)
         }
     }
 }

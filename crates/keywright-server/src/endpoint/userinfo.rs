@@ -17,6 +17,7 @@ use crate::endpoint::form::{authorization, is_form, read_body};
 use crate::endpoint::refuse;
 use crate::endpoint::response::{json_bytes, no_store};
 use crate::error::{Refused, challenge};
+use crate::explain::Asked;
 use crate::router::Ctx;
 
 /// Answers `GET` and `POST /userinfo`.
@@ -62,7 +63,7 @@ pub(crate) fn refuse_bearer(
         return challenge(no_store(response), "Bearer realm=\"keywright\"");
     };
     let wire = refused.wire();
-    let response = refuse(ctx, endpoint, None, refused);
+    let response = refuse(ctx, Asked::at(endpoint), refused);
     let scope = match refused {
         Refused::Scope(scope) => format!(", scope=\"{scope}\""),
         _ => String::new(),

@@ -14,6 +14,7 @@ use crate::admin::operations::Operator;
 use crate::endpoint::access_token::verify;
 use crate::endpoint::form::authorization;
 use crate::error::Refused;
+use crate::explain::Asked;
 use crate::keys::verified::VerifiedToken;
 use crate::router::Ctx;
 
@@ -69,7 +70,7 @@ async fn authenticate(
 }
 
 fn refuse(ctx: &Ctx, client: Option<&str>, refused: &Refused) -> Problem {
-    ctx.app.notebook.refusal(ctx, "api", client, refused);
+    ctx.app.notebook.refusal(ctx, Asked { client, ..Asked::at("api") }, refused);
     let wire = refused.wire();
     let scope = match refused {
         Refused::Scope(scope) => format!(", scope=\"{scope}\""),
